@@ -1,1 +1,68 @@
-//! Placeholder.
+//! A blocking and an async PostgreSQL service under the same types.
+//!
+//! [`DatabaseService`] (r2d2 and postgres) and [`AsyncDatabaseService`] (deadpool and tokio-postgres) run the same SQL
+//! with the same parameters and give the same rows and the same errors, so that a running service moves its handlers
+//! from one to the other one at a time.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+#[cfg(feature = "driver")]
+mod aging;
+#[cfg(feature = "blocking")]
+mod blocking;
+#[cfg(feature = "driver")]
+mod config;
+#[cfg(feature = "driver")]
+mod connect;
+mod describe;
+#[cfg(feature = "driver")]
+mod driver_error;
+mod error;
+mod executor;
+mod from_row;
+mod json;
+#[cfg(feature = "mock")]
+pub mod mock;
+#[cfg(feature = "async")]
+mod nonblocking;
+mod retry;
+mod row;
+#[cfg(feature = "driver")]
+mod row_count;
+mod service;
+#[cfg(feature = "driver")]
+mod statement_cache;
+mod status;
+mod stream;
+#[cfg(feature = "driver")]
+mod tls;
+#[cfg(feature = "driver")]
+mod traces;
+mod transaction;
+mod value;
+
+pub use async_trait::async_trait;
+#[cfg(feature = "blocking")]
+pub use blocking::R2d2Database;
+pub use bytes::Bytes;
+#[cfg(feature = "driver")]
+pub use config::{Config, defaults};
+#[cfg(feature = "driver")]
+pub use connect::{Services, connect};
+pub use describe::Description;
+pub use error::{Error, ErrorKind, Result, ServerError};
+pub use executor::{AsyncExecutor, Executor};
+pub use catamaran_derive::FromRow;
+pub use from_row::FromRow;
+#[doc(hidden)]
+pub use from_row::__private;
+#[cfg(feature = "async")]
+pub use nonblocking::DeadpoolDatabase;
+pub use postgres_types::{self as types, FromSql, FromSqlOwned, Json, ToSql, Type};
+pub use row::{Column, Row, RowBuilder, RowIndex};
+pub use service::{AsyncDatabaseService, AsyncSession, DatabaseService, Session};
+pub use status::PoolStatus;
+pub use stream::{AsyncIter, BytesIter, BytesStream, Iter, RowIter, RowStream};
+#[cfg(feature = "driver")]
+pub use tls::SslMode;
+pub use transaction::{AsyncTransaction, Isolation, Transaction, TransactionOptions};
+pub use value::Value;

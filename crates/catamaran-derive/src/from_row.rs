@@ -1,0 +1,136 @@
+//! The code that the derive writes.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{
+    Data, DeriveInput, Error, GenericParam, Index, LitStr, Member, Path, Result, Type, ext::IdentExt, parse_quote,
+    spanned::Spanned,
+};
+
+use crate::{
+    attributes::{Container, Field},
+    rename::Case,
+};
+
+pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
+    let Data::Struct(data) = &input.data else {
+        return Err(Error::new(input.ident.span(), "`FromRow` can be derived for structs only"));
+    };
+    if let Some(lifetime) = input.generics.lifetimes().next() {
+        let message = "`FromRow` can't be derived for a struct that borrows: it outlives the row";
+        return Err(Error::new(lifetime.span(), message));
+    }
+    let Container { krate, rename_all } = Container::parse(&input.attrs)?;
+    if let (Some((_, span)), true) = (&rename_all, data.fields.iter().all(|field| field.ident.is_none())) {
+        return Err(Error::new(*span, "`rename_all` needs fields that have names"));
+    }
+
+    let parameters: Vec<&Ident> = input
+        .generics
+        .params
+        .iter()
+        .filter_map(|parameter| match parameter {
+            GenericParam::Type(parameter) => Some(&parameter.ident),
+            _ => None,
+        })
+        .collect();
+    let mut generics = input.generics.clone();
+    let mut values = Vec::new();
+    // Errors of all fields at once.
+    let mut errors: Option<Error> = None;
+    for (position, field) in data.fields.iter().enumerate() {
+        let attributes = match Field::parse(&field.attrs) {
+            Ok(attributes) => attributes,
+            Err(error) => {
+                match &mut errors {
+                    Some(errors) => errors.combine(error),
+                    None => errors = Some(error),
+                }
+                continue;
+            }
+        };
+        let member = match &field.ident {
+            Some(name) => Member::Named(name.clone()),
+            None => Member::Unnamed(Index::from(position)),
+        };
+        if mentions(field.ty.to_token_stream(), &parameters) {
+            let predicates = &mut generics.make_where_clause().predicates;
+            let (ty, bound) = (&field.ty, bound(&attributes, &krate));
+            predicates.push(parse_quote!(#ty: #bound));
+            if attributes.default.is_some() {
+                predicates.push(parse_quote!(#ty: ::core::default::Default));
+            }
+        }
+        let value = value(&member, &field.ty, &attributes, rename_all.map(|(case, _)| case), &krate);
+        values.push(quote!(#member: #value));
+    }
+    if let Some(errors) = errors {
+        return Err(errors);
+    }
+
+    let name = &input.ident;
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    Ok(quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::FromRow for #name #type_generics #where_clause {
+            fn from_row(__row: &#krate::Row) -> #krate::Result<Self> {
+                ::core::result::Result::Ok(Self { #(#values),* })
+            }
+        }
+    })
+}
+
+/// What a generic field's type has to be.
+fn bound(attributes: &Field, krate: &Path) -> TokenStream {
+    if attributes.flatten.is_some() {
+        quote!(#krate::FromRow)
+    } else if attributes.json.is_some() {
+        quote!(#krate::__private::DeserializeOwned)
+    } else {
+        quote!(#krate::FromSqlOwned)
+    }
+}
+
+/// The expression that reads a field. What the compiler says about it, it says at the field's type.
+fn value(member: &Member, ty: &Type, attributes: &Field, case: Option<Case>, krate: &Path) -> TokenStream {
+    let span = ty.span();
+    if attributes.flatten.is_some() {
+        return quote_spanned!(span=> <#ty as #krate::FromRow>::from_row(__row)?);
+    }
+    let column = match (&attributes.rename, member) {
+        (Some(name), _) => name.to_token_stream(),
+        (None, Member::Named(name)) => {
+            let name = name.unraw().to_string();
+            let name = case.map(|case| case.apply(&name)).unwrap_or(name);
+            LitStr::new(&name, Span::call_site()).to_token_stream()
+        }
+        (None, Member::Unnamed(position)) => {
+            let position = position.index as usize;
+            quote!(#position)
+        }
+    };
+    let read = if attributes.json.is_some() {
+        quote_spanned!(span=> #krate::__private::json_column::<#ty>(__row, #column)?)
+    } else {
+        quote_spanned!(span=> #krate::Row::get::<#ty>(__row, #column)?)
+    };
+    if attributes.default.is_none() {
+        return read;
+    }
+    quote_spanned! {span=>
+        if ::core::option::Option::is_some(&#krate::Row::position(__row, #column)) {
+            #read
+        } else {
+            <#ty as ::core::default::Default>::default()
+        }
+    }
+}
+
+/// Whether a type is made of one of the struct's parameters.
+fn mentions(tokens: TokenStream, parameters: &[&Ident]) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => parameters.contains(&&ident),
+        TokenTree::Group(group) => mentions(group.stream(), parameters),
+        _ => false,
+    })
+}

@@ -1,0 +1,106 @@
+//! The account a server runs as, and the directories that account can use.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::Error;
+
+/// The longest path of a socket that every supported system accepts, in bytes.
+const SOCKET_PATH_MAX: usize = 103;
+
+/// What follows a cluster's parent directory in the path of its socket.
+const SOCKET_PATH_TAIL: usize = "/catamaran-XXXXXX/s/.s.PGSQL.65535".len();
+
+/// The account of the server's processes and files.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Account {
+    /// User and group id, `None` for the account of this process.
+    ids: Option<(u32, u32)>,
+}
+
+impl Account {
+    /// Returns this process's account or, for root, one PostgreSQL accepts.
+    pub(crate) fn choose() -> Result<Self, Error> {
+        // The owner of a new file is the effective user, which std does not
+        // tell in any other way.
+        let probe = tempfile::tempfile().map_err(Error::io("creating a temporary file"))?;
+        let owner = probe.metadata().map_err(Error::io("reading the owner of a temporary file"))?.uid();
+        if owner != 0 {
+            return Ok(Self { ids: None });
+        }
+        ["postgres", "nobody"]
+            .into_iter()
+            .find_map(|name| Some((id("-u", name)?, id("-g", name)?)))
+            .filter(|(uid, _)| *uid != 0)
+            .map(|ids| Self { ids: Some(ids) })
+            .ok_or(Error::NoAccount)
+    }
+
+    /// Makes `command` run as this account, out of reach of the signals a
+    /// terminal or a test runner sends to the group of this process.
+    pub(crate) fn apply(self, command: &mut Command) {
+        if let Some((uid, gid)) = self.ids {
+            command.uid(uid).gid(gid);
+        }
+        command.process_group(0);
+    }
+
+    /// Hands a file or directory to this account.
+    pub(crate) fn own(self, path: &Path) -> Result<(), Error> {
+        match self.ids {
+            Some((uid, gid)) => chown(path, Some(uid), Some(gid))
+                .map_err(Error::io(format!("handing {} to the server's account", path.display()))),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a file that only this account can read.
+    pub(crate) fn write(self, path: &Path, contents: &str) -> Result<(), Error> {
+        let doing = || Error::io(format!("writing {}", path.display()));
+        fs::write(path, contents).map_err(doing())?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(doing())?;
+        self.own(path)
+    }
+
+    /// Makes the directory of a cluster, short enough for a socket's path.
+    pub(crate) fn directory(self) -> Result<TempDir, Error> {
+        // The janitor recognises the server by its working directory, which the
+        // system reports without symbolic links.
+        let resolved = |path: PathBuf| path.canonicalize().unwrap_or(path);
+        let preferred = resolved(std::env::temp_dir());
+        let parent = if self.can_use(&preferred) { preferred } else { resolved(PathBuf::from("/tmp")) };
+        let directory = tempfile::Builder::new()
+            .prefix("catamaran-")
+            .tempdir_in(&parent)
+            .map_err(Error::io(format!("creating a directory in {}", parent.display())))?;
+        self.own(directory.path())?;
+        Ok(directory)
+    }
+
+    /// Whether a cluster's directory may be made in `parent`.
+    fn can_use(self, parent: &Path) -> bool {
+        // A relative path would mean something else in the server's directory.
+        let fits = parent.is_absolute()
+            && parent.to_str().is_some()
+            && parent.as_os_str().len() + SOCKET_PATH_TAIL <= SOCKET_PATH_MAX;
+        let mode = |path: &Path| fs::metadata(path).map_or(0, |data| data.permissions().mode());
+        // Another account must also be able to remove the directory again.
+        let open = self.ids.is_none()
+            || (mode(parent) & 0o002 != 0 && parent.ancestors().all(|above| mode(above) & 0o001 != 0));
+        fits && open
+    }
+}
+
+/// Asks the system for the user or group id of an account.
+fn id(which: &str, name: &str) -> Option<u32> {
+    let output = Command::new("id").args([which, name]).stdin(Stdio::null()).output().ok()?;
+    if !output.status.success() {
+        return None;
+    }
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}

@@ -1,0 +1,295 @@
+//! One connection of the pool: the client, the statements it keeps, and what has to be undone before someone else
+//! gets it.
+
+use std::{
+    io::{self, BufRead as _, Write as _},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use postgres::{CancelToken, Client, CopyOutReader, RowIter};
+use postgres_types::ToSql;
+
+use super::teardown::{off_runtime, on_runtime};
+use crate::{
+    Description, Error, ErrorKind, Result, Row,
+    driver_error::using,
+    row::Column,
+    statement_cache::{Kept, StatementCache},
+    tls::Connector,
+    traces::Traces,
+    transaction::Level,
+};
+
+/// A connection, or nothing while a stream has it.
+pub(crate) struct Connection(Mutex<Option<Open>>);
+
+/// What a connection consists of.
+pub(crate) struct Open {
+    client: Client,
+    cancel: (CancelToken, Connector),
+    statements: StatementCache,
+    traces: Traces,
+    /// A stream was dropped before its end: the statement may still run.
+    abandoned: bool,
+    /// Levels of a transaction that were dropped and not rolled back yet.
+    owed: Vec<Level>,
+    /// The server reported an error since the innermost transaction began.
+    failed: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(client: Client, connector: Connector, keep: usize) -> Self {
+        let cancel = (client.cancel_token(), connector);
+        let statements = StatementCache::new(keep);
+        let (traces, owed) = (Traces::None, Vec::new());
+        Self(Mutex::new(Some(Open { client, cancel, statements, traces, abandoned: false, owed, failed: false })))
+    }
+
+    /// Runs something on the connection, unless a stream has it.
+    pub(crate) fn with<T>(&self, run: impl FnOnce(&mut Open) -> Result<T>) -> Result<T> {
+        let mut slot = self.slot();
+        let open = slot.as_mut().ok_or_else(Error::busy)?;
+        let result = open.roll_back_owed().and_then(|()| run(open));
+        open.note_failure(&result);
+        result
+    }
+
+    /// Takes the connection for a stream.
+    pub(crate) fn take(&self) -> Result<Open> {
+        self.with(Open::roll_back_owed)?;
+        self.slot().take().ok_or_else(Error::busy)
+    }
+
+    /// Rolls back at once; on a runtime's thread, where the driver can't be used, ahead of whatever comes next.
+    pub(crate) fn rollback_behind(&self, level: Level) {
+        if let Some(open) = self.slot().as_mut() {
+            open.owed.push(level);
+            if !on_runtime() {
+                let _ = open.roll_back_owed();
+            }
+        }
+    }
+
+    /// Gives it back after the stream.
+    pub(crate) fn put(&self, open: Open) {
+        *self.slot() = Some(open);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.slot().as_ref().is_none_or(|open| open.client.is_closed())
+    }
+
+    /// Nothing is left on it and nothing runs: it can be used by anyone.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.slot().as_ref().is_some_and(|open| open.traces == Traces::None && !open.abandoned)
+    }
+
+    /// Waits for what still runs, undoes what was left, and says whether the connection can be used again.
+    pub(crate) fn clean(&self) -> bool {
+        self.slot().as_mut().is_some_and(Open::clean)
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Open>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(open) = self.slot().take() {
+            off_runtime(move || drop(open));
+        }
+    }
+}
+
+impl Open {
+    pub(crate) fn execute(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        let kept = self.keep_for(sql, params)?;
+        match self.client.execute(&kept.statement, params).map_err(using) {
+            Err(error) if self.may_prepare_again(sql, &error) => {
+                let kept = self.keep(sql)?;
+                self.client.execute(&kept.statement, params).map_err(using)
+            }
+            result => result,
+        }
+    }
+
+    pub(crate) fn query(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        let kept = self.keep_for(sql, params)?;
+        let rows = match self.client.query(&kept.statement, params).map_err(using) {
+            Err(error) if self.may_prepare_again(sql, &error) => {
+                let kept = self.keep(sql)?;
+                self.client.query(&kept.statement, params).map_err(using)?
+            }
+            result => result?,
+        };
+        Ok(rows.into_iter().map(Row::from_driver).collect())
+    }
+
+    pub(crate) fn batch(&mut self, sql: &str) -> Result<()> {
+        self.traces = self.traces.max(Traces::of_batch(sql));
+        self.client.batch_execute(sql).map_err(using)
+    }
+
+    pub(crate) fn describe(&mut self, sql: &str) -> Result<Description> {
+        let kept = self.keep(sql)?;
+        let columns = kept.statement.columns().iter().map(|column| Column::new(column.name(), column.type_().clone()));
+        Ok(Description::new(kept.statement.params().to_vec(), columns.collect()))
+    }
+
+    pub(crate) fn copy_in(
+        &mut self,
+        sql: &str,
+        chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send),
+    ) -> Result<u64> {
+        let kept = self.keep(sql)?;
+        let mut sink = self.client.copy_in(&kept.statement).map_err(using)?;
+        // An error among the chunks makes the server report one too, which nobody reads.
+        self.failed = true;
+        for chunk in chunks {
+            sink.write_all(&chunk?).map_err(from_io)?;
+        }
+        let count = sink.finish().map_err(using)?;
+        self.failed = false;
+        Ok(count)
+    }
+
+    /// Rows as they come.
+    pub(crate) fn rows(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
+        let kept = self.keep_for(sql, params)?;
+        self.client.query_raw(&kept.statement, params.iter().copied()).map_err(using)
+    }
+
+    /// COPY data as it comes.
+    pub(crate) fn copy_out(&mut self, sql: &str) -> Result<CopyOutReader<'_>> {
+        let kept = self.keep(sql)?;
+        self.client.copy_out(&kept.statement).map_err(using)
+    }
+
+    /// Runs the `BEGIN` or `SAVEPOINT` of a transaction.
+    pub(crate) fn begin(&mut self, sql: &str) -> Result<()> {
+        self.traces = self.traces.max(Traces::Transaction);
+        self.batch(sql)?;
+        self.failed = false;
+        Ok(())
+    }
+
+    /// Commits, or fails if the transaction has failed: the server would roll back and report success.
+    pub(crate) fn commit(&mut self, level: Level) -> Result<()> {
+        if self.failed {
+            self.client.batch_execute("SELECT 1").map_err(using).map_err(Error::of_commit)?;
+        }
+        self.client.batch_execute(&level.commit_sql()).map_err(using).map_err(Error::of_commit)?;
+        self.ended(level);
+        Ok(())
+    }
+
+    pub(crate) fn rollback(&mut self, level: Level) -> Result<()> {
+        self.client.batch_execute(&level.rollback_sql()).map_err(using)?;
+        self.failed = false;
+        self.ended(level);
+        Ok(())
+    }
+
+    /// Nothing is left of a transaction once its outermost level has ended.
+    fn ended(&mut self, level: Level) {
+        if level.is_outermost() && self.traces == Traces::Transaction {
+            self.traces = Traces::None;
+        }
+    }
+
+    pub(crate) fn ping(&mut self) -> Result<()> {
+        self.client.check_connection().map_err(using)
+    }
+
+    /// A round trip that ends after `limit`.
+    pub(crate) fn test(&mut self, limit: Duration) -> Result<()> {
+        self.client.is_valid(limit).map_err(using)
+    }
+
+    /// Notes that a stream was dropped before its end.
+    pub(crate) fn abandon(&mut self) {
+        self.abandoned = true;
+    }
+
+    pub(crate) fn note_failure<T>(&mut self, result: &Result<T>) {
+        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server) {
+            self.failed = true;
+        }
+    }
+
+    fn roll_back_owed(&mut self) -> Result<()> {
+        for level in std::mem::take(&mut self.owed) {
+            self.rollback(level)?;
+        }
+        Ok(())
+    }
+
+    fn clean(&mut self) -> bool {
+        let Some(undo) = self.traces.undo_sql() else { return false };
+        if self.abandoned {
+            let (token, connector) = &self.cancel;
+            if token.cancel_query(connector.clone()).is_err() {
+                return false;
+            }
+        }
+        // The cancellation may have hit this statement instead of the one before it.
+        let undone = self.client.batch_execute(undo).is_ok()
+            || (self.abandoned && !self.client.is_closed() && self.client.batch_execute(undo).is_ok());
+        if undone {
+            (self.traces, self.abandoned, self.failed) = (Traces::None, false, false);
+            self.owed.clear();
+        }
+        undone
+    }
+
+    fn keep_for(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Kept> {
+        let kept = self.keep(sql)?;
+        kept.check(params.len())?;
+        Ok(kept)
+    }
+
+    /// The statement of this text, prepared now if it is not kept. Also notes what running it may leave.
+    fn keep(&mut self, sql: &str) -> Result<Kept> {
+        let kept = match self.statements.get(sql) {
+            Some(kept) => kept,
+            None => {
+                let kept = Kept::new(sql, self.client.prepare(sql).map_err(using)?);
+                self.statements.insert(sql, kept.clone());
+                kept
+            }
+        };
+        self.traces = self.traces.max(kept.traces);
+        Ok(kept)
+    }
+
+    /// Forgets a statement that no longer fits; it may be prepared and run again, since the server refused to run it.
+    /// Inside a transaction the refusal has failed the transaction.
+    fn may_prepare_again(&mut self, sql: &str, error: &Error) -> bool {
+        if !error.is_stale_statement() {
+            return false;
+        }
+        self.statements.remove(sql);
+        self.traces == Traces::None
+    }
+}
+
+/// The next chunk of COPY data, as large as the server sent it.
+pub(crate) fn next_chunk(reader: &mut CopyOutReader<'_>) -> Option<Result<Bytes>> {
+    let chunk = match reader.fill_buf() {
+        Ok(chunk) => Bytes::copy_from_slice(chunk),
+        Err(error) => return Some(Err(from_io(error))),
+    };
+    reader.consume(chunk.len());
+    if chunk.is_empty() { None } else { Some(Ok(chunk)) }
+}
+
+/// The driver's COPY speaks `std::io`, with its own error inside.
+fn from_io(error: io::Error) -> Error {
+    match error.downcast::<postgres::Error>() {
+        Ok(error) => using(error),
+        Err(error) => Error::with_source(ErrorKind::ConnectionLost, format!("the connection was lost: {error}"), error),
+    }
+}

@@ -1,0 +1,196 @@
+//! The blocking service on an r2d2 pool of postgres clients.
+
+use std::{
+    fmt,
+    sync::Arc,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use postgres_types::ToSql;
+use r2d2::{NopErrorHandler, Pool, PooledConnection};
+
+use super::{
+    lease::Lease,
+    manager::{Manager, Pooled},
+    queue::{Queue, Refused},
+    stream,
+    transaction::OpenTransaction,
+};
+use crate::{
+    BytesIter, Config, DatabaseService, Description, Error, ErrorKind, Executor, PoolStatus, Result, Row, RowIter,
+    Session, Transaction, TransactionOptions, row_count,
+};
+
+/// What r2d2 may take beyond the time for connecting, so that it is the connection's error that arrives.
+const MARGIN: Duration = Duration::from_secs(1);
+/// How often a service that is being closed looks whether all connections are back.
+const DRAIN: Duration = Duration::from_millis(5);
+
+/// The blocking service: r2d2 and postgres.
+///
+/// Connections are opened when they are needed; making one of these opens none.
+///
+/// # Blocking
+///
+/// Its calls panic on a thread that drives a tokio runtime, as the driver's do. Dropping it and what it gave out is
+/// possible anywhere.
+///
+/// ```no_run
+/// # fn example() -> catamaran::Result<()> {
+/// use catamaran::{Config, Executor as _, R2d2Database};
+/// let db = R2d2Database::new(Config::from_env()?)?;
+/// let row = db.fetch_one("SELECT $1::int8 + 1", &[&41i64])?;
+/// assert_eq!(row.get::<i64>(0)?, 42);
+/// # Ok(())
+/// # }
+/// ```
+pub struct R2d2Database {
+    pool: Pool<Manager>,
+    manager: Manager,
+    queue: Arc<Queue>,
+    checkout_timeout: Duration,
+    connect_timeout: Duration,
+}
+
+impl R2d2Database {
+    /// A service with these settings. Opens no connection.
+    ///
+    /// # Errors
+    ///
+    /// `Config` for settings that make no sense, `Tls` for certificates that can't be read.
+    pub fn new(config: Config) -> Result<Self> {
+        config.validate()?;
+        let (checkout_timeout, connect_timeout) = (config.get_checkout_timeout(), config.get_connect_timeout());
+        let size = config.get_max_size();
+        let queue = Queue::new(size as usize);
+        let manager = Manager::new(config)?;
+        let limits = *manager.limits();
+        let pool = Pool::builder()
+            .max_size(size)
+            .min_idle(Some(0))
+            .test_on_check_out(false)
+            .idle_timeout(Some(limits.idle_timeout))
+            .max_lifetime(Some(limits.max_lifetime))
+            .connection_timeout(connect_timeout + MARGIN)
+            .error_handler(Box::new(NopErrorHandler))
+            .build_unchecked(manager.clone());
+        Ok(Self { pool, manager, queue, checkout_timeout, connect_timeout })
+    }
+
+    fn checkout(&self) -> Result<Lease> {
+        let came = Instant::now();
+        let permit = self.queue.enter(came + self.checkout_timeout).map_err(|refused| match refused {
+            Refused::Closed => Error::closed(),
+            Refused::TimedOut => Error::checkout_timeout(self.checkout_timeout, self.status()),
+        })?;
+        loop {
+            // With a permit, this waits only while a connection is being made.
+            let pooled = self.pool.get().map_err(|error| {
+                Error::with_source(ErrorKind::Connect, format!("no connection after {:?}", self.connect_timeout), error)
+            })?;
+            match &*pooled {
+                Pooled::Live { connection, aging, .. } if self.manager.recycle(connection, aging) => {
+                    return Ok(Lease::new(connection.clone(), pooled, permit));
+                }
+                Pooled::Failed { error, at } if *at >= came => return Err(error.clone()),
+                _ => {}
+            }
+            discard(pooled);
+        }
+    }
+}
+
+/// Has a connection closed before another is asked for.
+fn discard(mut pooled: PooledConnection<Manager>) {
+    if let Pooled::Live { broken, .. } = &mut *pooled {
+        *broken = true;
+    }
+}
+
+impl Executor for R2d2Database {
+    fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        self.checkout()?.as_ref().with(|open| open.execute(sql, params))
+    }
+
+    fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        self.checkout()?.as_ref().with(|open| open.query(sql, params))
+    }
+
+    fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+        row_count::one(self.fetch_all(sql, params)?)
+    }
+
+    fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
+        row_count::optional(self.fetch_all(sql, params)?)
+    }
+
+    fn batch_execute(&self, sql: &str) -> Result<()> {
+        self.checkout()?.as_ref().with(|open| open.batch(sql))
+    }
+
+    fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
+        stream::rows(self.checkout()?, sql, params)
+    }
+
+    fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
+        self.checkout()?.as_ref().with(|open| open.copy_in(sql, chunks))
+    }
+
+    fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
+        stream::copy_out(self.checkout()?, sql)
+    }
+
+    fn describe(&self, sql: &str) -> Result<Description> {
+        self.checkout()?.as_ref().with(|open| open.describe(sql))
+    }
+}
+
+impl DatabaseService for R2d2Database {
+    fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>> {
+        Ok(Box::new(OpenTransaction::begin(self.checkout()?, options)?))
+    }
+
+    fn session(&self) -> Result<Box<dyn Session>> {
+        Ok(Box::new(self.checkout()?))
+    }
+
+    fn ping(&self) -> Result<()> {
+        self.checkout()?.as_ref().with(|open| open.ping())
+    }
+
+    fn status(&self) -> PoolStatus {
+        let state = self.pool.state();
+        let (size, idle) = (state.connections as usize, state.idle_connections as usize);
+        PoolStatus {
+            max_size: self.pool.max_size() as usize,
+            size,
+            idle,
+            in_use: size.saturating_sub(idle),
+            waiting: self.queue.waiting(),
+        }
+    }
+
+    fn close(&self, deadline: Duration) -> Result<()> {
+        let end = Instant::now() + deadline;
+        self.manager.close();
+        self.queue.close();
+        loop {
+            while let Some(pooled) = self.pool.try_get() {
+                discard(pooled);
+            }
+            match self.pool.state().connections as usize {
+                0 => return Ok(()),
+                in_use if Instant::now() >= end => return Err(Error::close_timeout(deadline, in_use)),
+                _ => sleep(DRAIN),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for R2d2Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("R2d2Database").field("status", &self.status()).finish_non_exhaustive()
+    }
+}

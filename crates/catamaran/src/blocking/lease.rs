@@ -1,0 +1,115 @@
+//! A connection out of the pool. When it is dropped it goes back, after it was cleaned if it has to be.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use postgres_types::ToSql;
+use r2d2::PooledConnection;
+
+use super::{
+    connection::Connection,
+    manager::{Manager, Pooled},
+    queue::Permit,
+    stream,
+    teardown::off_runtime,
+    transaction::OpenTransaction,
+};
+use crate::{
+    BytesIter, Description, Executor, Result, Row, RowIter, Session, Transaction, TransactionOptions, row_count,
+};
+
+/// One connection, taken. Also what a session is.
+pub(crate) struct Lease {
+    connection: Arc<Connection>,
+    /// The connection's place in the pool, and the right to it; given back in this order.
+    place: Option<(PooledConnection<Manager>, Permit)>,
+}
+
+impl Lease {
+    pub(crate) fn new(connection: Arc<Connection>, pooled: PooledConnection<Manager>, permit: Permit) -> Self {
+        Self { connection, place: Some((pooled, permit)) }
+    }
+}
+
+impl AsRef<Connection> for Lease {
+    fn as_ref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some((mut pooled, permit)) = self.place.take() else { return };
+        if self.connection.is_clean() || self.connection.is_closed() {
+            give_back(pooled, permit, true);
+            return;
+        }
+        // Until it is cleaned it counts as in use, so that the pool opens no other in its place.
+        let connection = self.connection.clone();
+        off_runtime(move || {
+            let clean = connection.clean();
+            if !clean {
+                tracing::debug!("a connection could not be cleaned and was closed");
+            }
+            // The pool must be the last to have it, so that it is closed before its place is given away.
+            drop(connection);
+            if let Pooled::Live { broken, .. } = &mut *pooled {
+                *broken = !clean;
+            }
+            give_back(pooled, permit, clean);
+        });
+    }
+}
+
+fn give_back(mut pooled: PooledConnection<Manager>, permit: Permit, clean: bool) {
+    if let Pooled::Live { aging, broken, .. } = &mut *pooled {
+        aging.touch(Instant::now());
+        *broken |= !clean;
+    }
+    drop(pooled);
+    drop(permit);
+}
+
+impl Executor for Lease {
+    fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        self.connection.with(|open| open.execute(sql, params))
+    }
+
+    fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        self.connection.with(|open| open.query(sql, params))
+    }
+
+    fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+        row_count::one(self.fetch_all(sql, params)?)
+    }
+
+    fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
+        row_count::optional(self.fetch_all(sql, params)?)
+    }
+
+    fn batch_execute(&self, sql: &str) -> Result<()> {
+        self.connection.with(|open| open.batch(sql))
+    }
+
+    fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
+        stream::rows(self, sql, params)
+    }
+
+    fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
+        self.connection.with(|open| open.copy_in(sql, chunks))
+    }
+
+    fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
+        stream::copy_out(self, sql)
+    }
+
+    fn describe(&self, sql: &str) -> Result<Description> {
+        self.connection.with(|open| open.describe(sql))
+    }
+}
+
+impl Session for Lease {
+    fn begin(&mut self, options: TransactionOptions) -> Result<Box<dyn Transaction + '_>> {
+        Ok(Box::new(OpenTransaction::begin(&*self, options)?))
+    }
+}

@@ -1,0 +1,159 @@
+//! Makes connections for the pool, and decides at checkout whether one is still good.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        mpsc,
+    },
+    thread,
+    time::Instant,
+};
+
+use r2d2::ManageConnection;
+use r2d2_postgres::PostgresConnectionManager;
+
+use super::connection::Connection;
+use crate::{
+    Config, Error, ErrorKind, Result,
+    aging::{Aging, Limits, Verdict},
+    driver_error::connecting,
+    tls::{Connector, Tls},
+};
+
+/// What the pool keeps: a connection and its age, or why there is none.
+///
+/// r2d2 would try again in the background until its caller's time is up; a failure that travels through the pool like
+/// a connection reaches the caller at once.
+pub(crate) enum Pooled {
+    Live { connection: Arc<Connection>, aging: Aging, broken: bool },
+    Failed { error: Error, at: Instant },
+}
+
+/// Shared by the pool, which does not let its manager be seen, the service and threads that connect.
+#[derive(Clone)]
+pub(crate) struct Manager(Arc<Shared>);
+
+struct Shared {
+    config: Config,
+    limits: Limits,
+    tls: Tls,
+    /// Threads that connect, or that have been waiting for too long and were left behind.
+    connecting: AtomicUsize,
+    closed: AtomicBool,
+    /// When a connection was last found dead.
+    suspect: Mutex<Option<Instant>>,
+}
+
+impl Manager {
+    pub(crate) fn new(config: Config) -> Result<Self> {
+        Ok(Self(Arc::new(Shared {
+            limits: Limits::of(&config),
+            tls: Tls::new(&config)?,
+            config,
+            connecting: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            suspect: Mutex::new(None),
+        })))
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// From now on every connection that comes back is closed.
+    pub(crate) fn close(&self) {
+        self.0.closed.store(true, SeqCst);
+    }
+
+    /// Whether a connection that was idle can be used.
+    pub(crate) fn recycle(&self, connection: &Connection, aging: &Aging) -> bool {
+        let suspect = *self.0.suspect.lock().unwrap_or_else(PoisonError::into_inner);
+        match aging.verdict(Instant::now(), &self.0.limits, suspect) {
+            Verdict::Use => !connection.is_closed(),
+            Verdict::Close => false,
+            Verdict::Test => connection.with(|open| open.test(self.0.config.get_test_timeout())).is_ok(),
+        }
+    }
+
+    fn suspect(&self) {
+        *self.0.suspect.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Connects on a thread of its own: the driver has no limit for the login, and a thread can be left behind.
+    fn connect_in_time(&self) -> Result<Connection> {
+        let (limit, shared) = (self.0.config.get_connect_timeout(), self.0.clone());
+        if shared.connecting.load(SeqCst) >= 2 * shared.config.get_max_size() as usize {
+            return Err(Error::new(ErrorKind::Connect, "the server does not answer; earlier attempts are still waiting"));
+        }
+        let (sender, receiver) = mpsc::sync_channel(1);
+        shared.connecting.fetch_add(1, SeqCst);
+        let connect = move || {
+            let result = shared.connect();
+            shared.connecting.fetch_sub(1, SeqCst);
+            // Nobody receives it if the time is up: the connection is closed then.
+            let _ = sender.send(result);
+        };
+        if let Err(error) = thread::Builder::new().name("catamaran-connect".into()).spawn(connect) {
+            self.0.connecting.fetch_sub(1, SeqCst);
+            return Err(Error::with_source(ErrorKind::Connect, "no thread could be started to connect", error));
+        }
+        receiver.recv_timeout(limit).unwrap_or_else(|_| Err(Error::connect_timeout(limit)))
+    }
+}
+
+impl Shared {
+    fn connect(&self) -> Result<Connection> {
+        let mut attempts = self.tls.attempts().iter().enumerate();
+        loop {
+            let Some((index, attempt)) = attempts.next() else {
+                return Err(Error::new(ErrorKind::Config, "no way to connect is configured"));
+            };
+            let mut driver = self.config.driver();
+            driver.ssl_mode(attempt.mode);
+            match self.connect_as(driver, attempt.connector.clone()) {
+                Err(error) if self.tls.may_try_next(index, &error) => continue,
+                result => return result,
+            }
+        }
+    }
+
+    fn connect_as(&self, driver: tokio_postgres::Config, connector: Connector) -> Result<Connection> {
+        let manager = PostgresConnectionManager::new(driver.into(), connector.clone());
+        let client = manager.connect().map_err(connecting)?;
+        Ok(Connection::new(client, connector, self.config.get_statement_cache_size()))
+    }
+}
+
+impl ManageConnection for Manager {
+    type Connection = Pooled;
+    type Error = Error;
+
+    fn connect(&self) -> Result<Pooled> {
+        Ok(match self.connect_in_time() {
+            Ok(connection) => {
+                let aging = Aging::new(Instant::now(), self.0.config.draw_lifetime());
+                Pooled::Live { connection: Arc::new(connection), aging, broken: false }
+            }
+            Err(error) => Pooled::Failed { error, at: Instant::now() },
+        })
+    }
+
+    /// Not asked: the pool is built not to test by itself, see [`Manager::recycle`].
+    fn is_valid(&self, _: &mut Pooled) -> Result<()> {
+        Ok(())
+    }
+
+    fn has_broken(&self, pooled: &mut Pooled) -> bool {
+        match pooled {
+            Pooled::Failed { .. } => true,
+            Pooled::Live { connection, aging, broken } => {
+                let dead = connection.is_closed();
+                if dead {
+                    self.suspect();
+                }
+                dead || *broken || self.0.closed.load(SeqCst) || aging.is_too_old(Instant::now(), &self.0.limits)
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The blocking backend: r2d2 and postgres. Its twin is `nonblocking`, file by file.
+
+mod connection;
+mod database;
+mod lease;
+mod manager;
+mod queue;
+mod stream;
+mod teardown;
+mod transaction;
+
+pub use database::R2d2Database;

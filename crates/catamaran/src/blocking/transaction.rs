@@ -1,0 +1,104 @@
+//! Transactions and savepoints on a connection that is owned or lent.
+
+use bytes::Bytes;
+use postgres_types::ToSql;
+
+use super::{connection::Connection, stream};
+use crate::{
+    Executor, Transaction, BytesIter, Description, Result, Row, RowIter, TransactionOptions, row_count,
+    transaction::Level,
+};
+
+/// A transaction, or a savepoint of one. `C` is the lease of its connection, or a reference to who has it.
+pub(crate) struct OpenTransaction<C: AsRef<Connection>> {
+    holder: C,
+    level: Level,
+    over: bool,
+}
+
+impl<C: AsRef<Connection>> OpenTransaction<C> {
+    pub(crate) fn begin(holder: C, options: TransactionOptions) -> Result<Self> {
+        // Made first, so that a `BEGIN` that fails on its way is rolled back like the transaction itself.
+        let transaction = Self { holder, level: Level::OUTERMOST, over: false };
+        transaction.connection().with(|open| open.begin(&options.begin_sql()))?;
+        Ok(transaction)
+    }
+
+    fn connection(&self) -> &Connection {
+        self.holder.as_ref()
+    }
+
+}
+
+impl<C: AsRef<Connection>> AsRef<Connection> for OpenTransaction<C> {
+    fn as_ref(&self) -> &Connection {
+        self.holder.as_ref()
+    }
+}
+
+impl<C: AsRef<Connection>> Drop for OpenTransaction<C> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.connection().rollback_behind(self.level);
+        }
+    }
+}
+
+impl<C: AsRef<Connection> + Send + Sync> Transaction for OpenTransaction<C> {
+    fn savepoint(&mut self) -> Result<Box<dyn Transaction + '_>> {
+        let level = self.level.next();
+        let nested = OpenTransaction { holder: &*self, level, over: false };
+        nested.connection().with(|open| open.begin(&level.savepoint_sql()))?;
+        Ok(Box::new(nested))
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<()> {
+        self.connection().with(|open| open.commit(self.level))?;
+        self.over = true;
+        Ok(())
+    }
+
+    fn rollback(mut self: Box<Self>) -> Result<()> {
+        self.connection().with(|open| open.rollback(self.level))?;
+        self.over = true;
+        Ok(())
+    }
+}
+
+impl<C: AsRef<Connection> + Send + Sync> Executor for OpenTransaction<C> {
+    fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        self.connection().with(|open| open.execute(sql, params))
+    }
+
+    fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        self.connection().with(|open| open.query(sql, params))
+    }
+
+    fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+        row_count::one(self.connection().with(|open| open.query(sql, params))?)
+    }
+
+    fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
+        row_count::optional(self.connection().with(|open| open.query(sql, params))?)
+    }
+
+    fn batch_execute(&self, sql: &str) -> Result<()> {
+        self.connection().with(|open| open.batch(sql))
+    }
+
+    fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
+        stream::rows(self, sql, params)
+    }
+
+    fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
+        self.connection().with(|open| open.copy_in(sql, chunks))
+    }
+
+    fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
+        stream::copy_out(self, sql)
+    }
+
+    fn describe(&self, sql: &str) -> Result<Description> {
+        self.connection().with(|open| open.describe(sql))
+    }
+}

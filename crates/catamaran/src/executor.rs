@@ -1,0 +1,87 @@
+//! What runs SQL: a pool, a session, a transaction, a mock. The twins stand side by side.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_core::Stream;
+use postgres_types::ToSql;
+
+use crate::{
+    Description, Result, Row,
+    stream::{BytesIter, BytesStream, RowIter, RowStream},
+};
+
+/// Runs SQL on the calling thread.
+///
+/// Object-safe: helpers take `&dyn Executor` and work with a pool, a session, a transaction and a mock alike. Generic
+/// methods are in [`ExecutorExt`](crate::ExecutorExt).
+///
+/// # Blocking
+///
+/// Every method blocks its thread; none may be called on a thread that drives futures.
+pub trait Executor: Send + Sync {
+    #[doc = include_str!("../docs/execute.md")]
+    fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64>;
+
+    #[doc = include_str!("../docs/fetch_all.md")]
+    fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>>;
+
+    #[doc = include_str!("../docs/fetch_one.md")]
+    fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row>;
+
+    #[doc = include_str!("../docs/fetch_optional.md")]
+    fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>>;
+
+    #[doc = include_str!("../docs/batch_execute.md")]
+    fn batch_execute(&self, sql: &str) -> Result<()>;
+
+    #[doc = include_str!("../docs/stream.md")]
+    fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>>;
+
+    #[doc = include_str!("../docs/copy_in.md")]
+    fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64>;
+
+    #[doc = include_str!("../docs/copy_out.md")]
+    fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>>;
+
+    #[doc = include_str!("../docs/describe.md")]
+    fn describe(&self, sql: &str) -> Result<Description>;
+}
+
+/// Runs SQL without blocking a thread.
+///
+/// Object-safe: helpers take `&dyn AsyncExecutor` and work with a pool, a session, a transaction and a mock alike.
+/// Generic methods are in [`AsyncExecutorExt`](crate::AsyncExecutorExt).
+///
+/// # Cancel safety
+///
+/// A call may be dropped at any point. Whether its statement took effect is then unknown; the connection is drained, or
+/// closed, before anyone else gets it. On a session or a transaction, the next call waits for the dropped one.
+#[async_trait]
+pub trait AsyncExecutor: Send + Sync {
+    #[doc = include_str!("../docs/execute.md")]
+    async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64>;
+
+    #[doc = include_str!("../docs/fetch_all.md")]
+    async fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>>;
+
+    #[doc = include_str!("../docs/fetch_one.md")]
+    async fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row>;
+
+    #[doc = include_str!("../docs/fetch_optional.md")]
+    async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>>;
+
+    #[doc = include_str!("../docs/batch_execute.md")]
+    async fn batch_execute(&self, sql: &str) -> Result<()>;
+
+    #[doc = include_str!("../docs/stream.md")]
+    async fn fetch_stream(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'_>>;
+
+    #[doc = include_str!("../docs/copy_in.md")]
+    async fn copy_in(&self, sql: &str, chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin)) -> Result<u64>;
+
+    #[doc = include_str!("../docs/copy_out.md")]
+    async fn copy_out(&self, sql: &str) -> Result<BytesStream<'_>>;
+
+    #[doc = include_str!("../docs/describe.md")]
+    async fn describe(&self, sql: &str) -> Result<Description>;
+}

@@ -1,0 +1,81 @@
+//! Rows as Rust types.
+
+use std::{any::type_name, error::Error as StdError};
+
+use postgres_types::{FromSql, FromSqlOwned, Json, Type};
+use serde::de::DeserializeOwned;
+
+use crate::{Result, Row, row::RowIndex};
+
+/// A type that can be read from a [`Row`].
+///
+/// Usually derived, see the [derive macro](derive@crate::FromRow). Tuples of up to twelve elements are read by position
+/// and leave further columns alone; a [`Row`] is itself.
+///
+/// ```
+/// use catamaran::{FromRow, row};
+///
+/// let (id, role) = <(i64, String)>::from_row(&row! { "id" => 1i64, "role" => "user" })?;
+/// assert_eq!((id, role.as_str()), (1, "user"));
+/// # catamaran::Result::Ok(())
+/// ```
+pub trait FromRow: Sized {
+    /// Reads the row.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownColumn`](crate::ErrorKind::UnknownColumn) if a column is missing and
+    /// [`Decode`](crate::ErrorKind::Decode) if one cannot be read as the type it is to have.
+    fn from_row(row: &Row) -> Result<Self>;
+}
+
+impl FromRow for Row {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(row.clone())
+    }
+}
+
+macro_rules! tuples {
+    ($($T:ident $at:tt)*) => { tuples!(@ [] $($T $at)*); };
+    (@ [$($T:ident $at:tt)*]) => {};
+    (@ [$($done:ident $done_at:tt)*] $T:ident $at:tt $($rest:tt)*) => {
+        impl<$($done: FromSqlOwned,)* $T: FromSqlOwned> FromRow for ($($done,)* $T,) {
+            fn from_row(row: &Row) -> Result<Self> {
+                Ok(($(row.get::<$done>($done_at)?,)* row.get::<$T>($at)?,))
+            }
+        }
+        tuples!(@ [$($done $done_at)* $T $at] $($rest)*);
+    };
+}
+
+tuples!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11);
+
+/// What the code of the derive needs besides the public items.
+#[doc(hidden)]
+pub mod __private {
+    pub use serde::de::DeserializeOwned;
+
+    pub use super::json_column;
+}
+
+/// A `json` or `jsonb` column through serde, for the derive: SQL's NULL is read as JSON's.
+#[doc(hidden)]
+pub fn json_column<T: DeserializeOwned>(row: &Row, index: impl RowIndex) -> Result<T> {
+    row.get_as::<OrNull<T>>(index, type_name::<T>()).map(|value| value.0)
+}
+
+struct OrNull<T>(T);
+
+impl<'a, T: DeserializeOwned> FromSql<'a> for OrNull<T> {
+    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        Json::from_sql(ty, raw).map(|json| Self(json.0))
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        T::deserialize(serde_json::Value::Null).map(Self).map_err(|_| postgres_types::WasNull.into())
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <Json<T> as FromSql<'_>>::accepts(ty)
+    }
+}

@@ -1,0 +1,83 @@
+//! Reading the binary form without trusting it.
+
+/// Why a value has no JSON form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// The bytes are not what the type's binary form is.
+    Malformed,
+    /// The text depends on what only the server has: its catalog, its locale, an extension's code.
+    Unsupported,
+}
+
+impl From<std::fmt::Error> for Problem {
+    fn from(_: std::fmt::Error) -> Self {
+        Self::Malformed
+    }
+}
+
+/// What is left to read.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a>(&'a [u8]);
+
+macro_rules! integers {
+    ($($name:ident)*) => {
+        $(pub(super) fn $name(&mut self) -> Result<$name, Problem> {
+            self.array().map($name::from_be_bytes)
+        })*
+    };
+}
+
+impl<'a> Reader<'a> {
+    integers! { u8 u16 i16 u32 i32 u64 i64 f32 f64 }
+
+    pub(super) fn new(raw: &'a [u8]) -> Self {
+        Self(raw)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
+        let (head, tail) = self.0.split_first_chunk().ok_or(Problem::Malformed)?;
+        self.0 = tail;
+        Ok(*head)
+    }
+
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
+        let (head, tail) = self.0.split_at_checked(length).ok_or(Problem::Malformed)?;
+        self.0 = tail;
+        Ok(head)
+    }
+
+    /// Bytes up to a zero, which is skipped.
+    pub(super) fn terminated(&mut self) -> Result<&'a [u8], Problem> {
+        let end = self.0.iter().position(|byte| *byte == 0).ok_or(Problem::Malformed)?;
+        let head = self.take(end)?;
+        self.u8()?;
+        Ok(head)
+    }
+
+    /// A count of bytes or elements; `None` if negative.
+    pub(super) fn length(&mut self) -> Result<Option<usize>, Problem> {
+        Ok(usize::try_from(self.i32()?).ok())
+    }
+
+    /// A value after its length; `None` is NULL.
+    pub(super) fn value(&mut self) -> Result<Option<&'a [u8]>, Problem> {
+        self.length()?.map(|length| self.take(length)).transpose()
+    }
+
+    /// Reads what is to be all that is left.
+    pub(super) fn last<T>(mut self, read: impl FnOnce(&mut Self) -> Result<T, Problem>) -> Result<T, Problem> {
+        let value = read(&mut self)?;
+        self.finish()?;
+        Ok(value)
+    }
+
+    /// Makes sure that nothing is left.
+    pub(super) fn finish(self) -> Result<(), Problem> {
+        if self.0.is_empty() { Ok(()) } else { Err(Problem::Malformed) }
+    }
+}
+
+/// Text, which the connection's encoding makes UTF-8.
+pub(super) fn utf8(raw: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(raw).map_err(|_| Problem::Malformed)
+}

@@ -1,0 +1,371 @@
+//! One connection of the pool: the client, the statements it keeps, and what has to be undone before someone else
+//! gets it.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use deadpool_postgres::ClientWrapper;
+use futures_core::Stream;
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, TryStreamExt as _};
+use postgres_types::ToSql;
+use tokio::time::timeout;
+use tokio_postgres::CancelToken;
+
+use crate::{
+    Description, Error, ErrorKind, Result, Row,
+    driver_error::using,
+    row::Column,
+    statement_cache::{Kept, StatementCache},
+    tls::Connector,
+    traces::Traces,
+    transaction::Level,
+};
+
+/// How long a dropped statement may go on before it is cancelled on the server.
+const GRACE: Duration = Duration::from_millis(100);
+/// How long cleaning a connection may take before it is closed instead.
+const CLEANING: Duration = Duration::from_secs(5);
+
+/// What was going on when a call was dropped, least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Abandoned {
+    Nothing,
+    /// May be cancelled on the server.
+    Statement,
+    /// Must be waited for.
+    Commit,
+    /// Leaves a statement on the server that nobody knows: the connection is closed.
+    Prepare,
+}
+
+pub(crate) struct Connection {
+    client: ClientWrapper,
+    cancel: (CancelToken, Connector),
+    statements: Mutex<StatementCache>,
+    traces: AtomicU8,
+    abandoned: AtomicU8,
+    /// The server reported an error since the innermost transaction began.
+    failed: AtomicBool,
+    /// A row or COPY stream is open.
+    streaming: AtomicBool,
+}
+
+impl Connection {
+    pub(crate) fn new(client: ClientWrapper, connector: Connector, keep: usize) -> Self {
+        let cancel = (client.cancel_token(), connector);
+        Self {
+            client,
+            cancel,
+            statements: Mutex::new(StatementCache::new(keep)),
+            traces: AtomicU8::new(Traces::None as u8),
+            abandoned: AtomicU8::new(Abandoned::Nothing as u8),
+            failed: AtomicBool::new(false),
+            streaming: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Nothing is left on it and nothing runs: it can be used by anyone.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.traces.load(SeqCst) == Traces::None as u8 && self.abandoned.load(SeqCst) == Abandoned::Nothing as u8
+    }
+
+    pub(crate) async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        let running = self.start(Abandoned::Statement)?;
+        running.done(self.execute_kept(sql, params).await)
+    }
+
+    pub(crate) async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        let running = self.start(Abandoned::Statement)?;
+        running.done(self.query_kept(sql, params).await)
+    }
+
+    pub(crate) async fn batch(&self, sql: &str) -> Result<()> {
+        let running = self.start(Abandoned::Statement)?;
+        self.note(Traces::of_batch(sql));
+        running.done(self.client.batch_execute(sql).await.map_err(using))
+    }
+
+    pub(crate) async fn describe(&self, sql: &str) -> Result<Description> {
+        let running = self.start(Abandoned::Statement)?;
+        let kept = running.done(self.keep(sql).await)?;
+        let columns = kept.statement.columns().iter().map(|column| Column::new(column.name(), column.type_().clone()));
+        Ok(Description::new(kept.statement.params().to_vec(), columns.collect()))
+    }
+
+    pub(crate) async fn copy_in(
+        &self,
+        sql: &str,
+        chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin),
+    ) -> Result<u64> {
+        let running = self.start(Abandoned::Statement)?;
+        let copy = async {
+            let kept = self.keep(sql).await?;
+            let sink = self.client.copy_in::<_, Bytes>(&kept.statement).await.map_err(using)?;
+            let mut sink = std::pin::pin!(sink);
+            while let Some(chunk) = chunks.next().await {
+                sink.send(chunk?).await.map_err(using)?;
+            }
+            sink.finish().await.map_err(using)
+        };
+        let result = copy.await;
+        // An error among the chunks makes the server report one too, which nobody reads.
+        if result.is_err() {
+            self.failed.store(true, SeqCst);
+        }
+        running.done(result)
+    }
+
+    /// Rows as they come. Whoever takes them holds the connection by a [`Streaming`].
+    pub(crate) async fn rows(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<impl Stream<Item = Result<Row>> + Send + use<>> {
+        let running = self.start(Abandoned::Statement)?;
+        let rows = async {
+            let kept = self.keep(sql).await?;
+            kept.check(params.len())?;
+            self.client.query_raw(&kept.statement, params.iter().copied()).await.map_err(using)
+        };
+        Ok(running.done(rows.await)?.map_ok(Row::from_driver).map_err(using))
+    }
+
+    /// COPY data as it comes. Whoever takes it holds the connection by a [`Streaming`].
+    pub(crate) async fn copy_out(&self, sql: &str) -> Result<impl Stream<Item = Result<Bytes>> + Send + use<>> {
+        let running = self.start(Abandoned::Statement)?;
+        let data = async {
+            let kept = self.keep(sql).await?;
+            self.client.copy_out(&kept.statement).await.map_err(using)
+        };
+        Ok(running.done(data.await)?.map_err(using))
+    }
+
+    /// Runs the `BEGIN` or `SAVEPOINT` of a transaction.
+    pub(crate) async fn begin(&self, sql: &str) -> Result<()> {
+        self.note(Traces::Transaction);
+        self.batch(sql).await?;
+        self.failed.store(false, SeqCst);
+        Ok(())
+    }
+
+    /// Commits, or fails if the transaction has failed: the server would roll back and report success.
+    pub(crate) async fn commit(&self, level: Level) -> Result<()> {
+        let running = self.start(Abandoned::Commit)?;
+        let commit = async {
+            if self.failed.load(SeqCst) {
+                self.client.batch_execute("SELECT 1").await.map_err(using)?;
+            }
+            self.client.batch_execute(&level.commit_sql()).await.map_err(using)
+        };
+        running.done(commit.await).map_err(Error::of_commit)?;
+        self.ended(level);
+        Ok(())
+    }
+
+    pub(crate) async fn rollback(&self, level: Level) -> Result<()> {
+        let running = self.start(Abandoned::Commit)?;
+        running.done(self.client.batch_execute(&level.rollback_sql()).await.map_err(using))?;
+        self.failed.store(false, SeqCst);
+        self.ended(level);
+        Ok(())
+    }
+
+    /// Rolls back ahead of whatever comes next, without waiting for the answer.
+    pub(crate) fn rollback_behind(&self, level: Level) {
+        // The driver sends a request at the first poll, and reads an answer that nobody waits for.
+        let _ = self.client.batch_execute(&level.rollback_sql()).now_or_never();
+        self.failed.store(false, SeqCst);
+    }
+
+    /// Nothing is left of a transaction once its outermost level has ended.
+    fn ended(&self, level: Level) {
+        if level.is_outermost() {
+            let _ = self.traces.compare_exchange(Traces::Transaction as u8, Traces::None as u8, SeqCst, SeqCst);
+        }
+    }
+
+    pub(crate) async fn ping(&self) -> Result<()> {
+        let running = self.start(Abandoned::Statement)?;
+        running.done(self.client.check_connection().await.map_err(using))
+    }
+
+    /// Waits for what still runs, undoes what was left, and says whether the connection can be used again.
+    pub(crate) async fn clean(&self) -> bool {
+        let abandoned = self.abandoned.load(SeqCst);
+        let Some(undo) = self.left().undo_sql().filter(|_| abandoned < Abandoned::Prepare as u8) else { return false };
+        let undone = {
+            let mut undo_once = std::pin::pin!(self.client.batch_execute(undo));
+            match timeout(GRACE, undo_once.as_mut()).await {
+                Ok(undone) => undone.is_ok(),
+                Err(_) if abandoned == Abandoned::Commit as u8 => {
+                    matches!(timeout(CLEANING, undo_once).await, Ok(Ok(())))
+                }
+                Err(_) => {
+                    let (token, connector) = &self.cancel;
+                    let _ = timeout(CLEANING, token.cancel_query(connector.clone())).await;
+                    match timeout(CLEANING, undo_once).await {
+                        Ok(Ok(())) => true,
+                        // The cancellation may have hit this statement instead of the one before it.
+                        Ok(Err(_)) => matches!(timeout(CLEANING, self.client.batch_execute(undo)).await, Ok(Ok(()))),
+                        Err(_) => false,
+                    }
+                }
+            }
+        };
+        if undone {
+            self.traces.store(Traces::None as u8, SeqCst);
+            self.abandoned.store(Abandoned::Nothing as u8, SeqCst);
+            self.failed.store(false, SeqCst);
+        }
+        undone
+    }
+
+    fn left(&self) -> Traces {
+        match self.traces.load(SeqCst) {
+            0 => Traces::None,
+            1 => Traces::Transaction,
+            2 => Traces::Session,
+            _ => Traces::Everything,
+        }
+    }
+
+    fn note(&self, traces: Traces) {
+        self.traces.fetch_max(traces as u8, SeqCst);
+    }
+
+    fn start(&self, what: Abandoned) -> Result<Running<'_>> {
+        if self.streaming.load(SeqCst) {
+            return Err(Error::busy());
+        }
+        Ok(Running { connection: self, what, over: false })
+    }
+
+    async fn execute_kept(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        let kept = self.keep_for(sql, params).await?;
+        match self.client.execute(&kept.statement, params).await.map_err(using) {
+            Err(error) if self.may_prepare_again(sql, &error) => {
+                let kept = self.keep(sql).await?;
+                self.client.execute(&kept.statement, params).await.map_err(using)
+            }
+            result => result,
+        }
+    }
+
+    async fn query_kept(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        let kept = self.keep_for(sql, params).await?;
+        let rows = match self.client.query(&kept.statement, params).await.map_err(using) {
+            Err(error) if self.may_prepare_again(sql, &error) => {
+                let kept = self.keep(sql).await?;
+                self.client.query(&kept.statement, params).await.map_err(using)?
+            }
+            result => result?,
+        };
+        Ok(rows.into_iter().map(Row::from_driver).collect())
+    }
+
+    async fn keep_for(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Kept> {
+        let kept = self.keep(sql).await?;
+        kept.check(params.len())?;
+        Ok(kept)
+    }
+
+    /// The statement of this text, prepared now if it is not kept. Also notes what running it may leave.
+    async fn keep(&self, sql: &str) -> Result<Kept> {
+        let kept = self.statements().get(sql);
+        let kept = match kept {
+            Some(kept) => kept,
+            None => {
+                let running = self.start(Abandoned::Prepare)?;
+                let statement = running.done(self.client.prepare(sql).await.map_err(using))?;
+                let kept = Kept::new(sql, statement);
+                self.statements().insert(sql, kept.clone());
+                kept
+            }
+        };
+        self.note(kept.traces);
+        Ok(kept)
+    }
+
+    /// Forgets a statement that no longer fits; it may be prepared and run again, since the server refused to run it.
+    /// Inside a transaction the refusal has failed the transaction.
+    fn may_prepare_again(&self, sql: &str, error: &Error) -> bool {
+        if !error.is_stale_statement() {
+            return false;
+        }
+        self.statements().remove(sql);
+        self.left() == Traces::None
+    }
+
+    fn statements(&self) -> std::sync::MutexGuard<'_, StatementCache> {
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request on its way. Dropped before it is done, it marks the connection.
+struct Running<'a> {
+    connection: &'a Connection,
+    what: Abandoned,
+    over: bool,
+}
+
+impl Running<'_> {
+    fn done<T>(mut self, result: Result<T>) -> Result<T> {
+        self.over = true;
+        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server) {
+            self.connection.failed.store(true, SeqCst);
+        }
+        result
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.connection.abandoned.fetch_max(self.what as u8, SeqCst);
+        }
+    }
+}
+
+/// Holds the connection for an open stream: a whole lease, or the session or transaction that has one.
+pub(crate) struct Streaming<C: AsRef<Connection>> {
+    holder: C,
+    ended: bool,
+}
+
+impl<C: AsRef<Connection>> Streaming<C> {
+    pub(crate) fn new(holder: C) -> Self {
+        holder.as_ref().streaming.store(true, SeqCst);
+        Self { holder, ended: false }
+    }
+
+    pub(crate) fn item<T>(&mut self, item: Option<Result<T>>) -> Option<Result<T>> {
+        if !matches!(item, Some(Ok(_))) {
+            self.ended = true;
+        }
+        if matches!(&item, Some(Err(error)) if error.kind() == ErrorKind::Server) {
+            self.holder.as_ref().failed.store(true, SeqCst);
+        }
+        item
+    }
+}
+
+impl<C: AsRef<Connection>> Drop for Streaming<C> {
+    fn drop(&mut self) {
+        let connection = self.holder.as_ref();
+        connection.streaming.store(false, SeqCst);
+        if !self.ended {
+            connection.abandoned.fetch_max(Abandoned::Statement as u8, SeqCst);
+        }
+    }
+}

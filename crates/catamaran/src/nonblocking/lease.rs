@@ -1,0 +1,106 @@
+//! A connection out of the pool. When it is dropped it goes back, after it was cleaned if it has to be.
+
+use std::{sync::Arc, time::Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use deadpool::managed::Object;
+use futures_core::Stream;
+use postgres_types::ToSql;
+use tokio::runtime::Handle;
+
+use super::{connection::Connection, manager::Manager, stream, transaction::OpenTransaction};
+use crate::{
+    AsyncExecutor, AsyncSession, AsyncTransaction, BytesStream, Description, Result, Row, RowStream,
+    TransactionOptions, row_count,
+};
+
+/// One connection, taken. Also what a session is.
+pub(crate) struct Lease {
+    connection: Arc<Connection>,
+    object: Option<Object<Manager>>,
+}
+
+impl Lease {
+    pub(crate) fn new(object: Object<Manager>) -> Self {
+        Self { connection: object.connection.clone(), object: Some(object) }
+    }
+}
+
+impl AsRef<Connection> for Lease {
+    fn as_ref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(mut object) = self.object.take() else { return };
+        object.aging.touch(Instant::now());
+        if self.connection.is_clean() && !self.connection.is_closed() {
+            return;
+        }
+        // Until it is cleaned it counts as in use, so that the pool opens no other in its place.
+        match Handle::try_current() {
+            Ok(runtime) if !self.connection.is_closed() => {
+                runtime.spawn(clean(object));
+            }
+            _ => drop(Object::take(object)),
+        }
+    }
+}
+
+/// Gives a connection back clean, or closes it.
+async fn clean(object: Object<Manager>) {
+    let connection = object.connection.clone();
+    if !connection.clean().await {
+        tracing::debug!("a connection could not be cleaned and was closed");
+        drop(Object::take(object));
+    }
+}
+
+#[async_trait]
+impl AsyncExecutor for Lease {
+    async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        self.connection.execute(sql, params).await
+    }
+
+    async fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        self.connection.query(sql, params).await
+    }
+
+    async fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+        row_count::one(self.connection.query(sql, params).await?)
+    }
+
+    async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
+        row_count::optional(self.connection.query(sql, params).await?)
+    }
+
+    async fn batch_execute(&self, sql: &str) -> Result<()> {
+        self.connection.batch(sql).await
+    }
+
+    async fn fetch_stream(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'_>> {
+        stream::rows(self, sql, params).await
+    }
+
+    async fn copy_in(&self, sql: &str, chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin)) -> Result<u64> {
+        self.connection.copy_in(sql, chunks).await
+    }
+
+    async fn copy_out(&self, sql: &str) -> Result<BytesStream<'_>> {
+        stream::copy_out(self, sql).await
+    }
+
+    async fn describe(&self, sql: &str) -> Result<Description> {
+        self.connection.describe(sql).await
+    }
+}
+
+#[async_trait]
+impl AsyncSession for Lease {
+    async fn begin(&mut self, options: TransactionOptions) -> Result<Box<dyn AsyncTransaction + '_>> {
+        Ok(Box::new(OpenTransaction::begin(&*self, options).await?))
+    }
+}

@@ -1,0 +1,84 @@
+//! Makes connections for the pool, and decides at checkout whether one is still good.
+
+use std::{sync::Arc, time::Instant};
+
+use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
+use tokio::time::timeout;
+
+use super::connection::Connection;
+use crate::{
+    Config, Error, ErrorKind, Result,
+    aging::{Aging, Limits, Verdict},
+    driver_error::connecting,
+    tls::{Connector, Tls},
+};
+
+/// What the pool keeps: a connection and its age.
+pub(crate) struct Pooled {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) aging: Aging,
+}
+
+pub(crate) struct Manager {
+    config: Config,
+    limits: Limits,
+    tls: Tls,
+}
+
+impl Manager {
+    pub(crate) fn new(config: Config) -> Result<Self> {
+        Ok(Self { limits: Limits::of(&config), tls: Tls::new(&config)?, config })
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    async fn connect(&self) -> Result<Pooled> {
+        let mut attempts = self.tls.attempts().iter().enumerate();
+        loop {
+            let Some((index, attempt)) = attempts.next() else {
+                return Err(Error::new(ErrorKind::Config, "no way to connect is configured"));
+            };
+            let mut driver = self.config.driver();
+            driver.ssl_mode(attempt.mode);
+            match self.connect_as(driver, attempt.connector.clone()).await {
+                Err(error) if self.tls.may_try_next(index, &error) => continue,
+                result => return result,
+            }
+        }
+    }
+
+    async fn connect_as(&self, driver: tokio_postgres::Config, connector: Connector) -> Result<Pooled> {
+        let manager = deadpool_postgres::Manager::new(driver, connector.clone());
+        let client = managed::Manager::create(&manager).await.map_err(connecting)?;
+        let aging = Aging::new(Instant::now(), self.config.draw_lifetime());
+        let connection = Connection::new(client, connector, self.config.get_statement_cache_size());
+        Ok(Pooled { connection: Arc::new(connection), aging })
+    }
+}
+
+impl managed::Manager for Manager {
+    type Type = Pooled;
+    type Error = Error;
+
+    async fn create(&self) -> Result<Pooled> {
+        let limit = self.config.get_connect_timeout();
+        timeout(limit, self.connect()).await.unwrap_or_else(|_| Err(Error::connect_timeout(limit)))
+    }
+
+    async fn recycle(&self, pooled: &mut Pooled, _: &Metrics) -> RecycleResult<Error> {
+        let Pooled { connection, aging } = pooled;
+        if connection.is_closed() || !connection.is_clean() {
+            return Err(RecycleError::message("the connection is closed"));
+        }
+        match aging.verdict(Instant::now(), &self.limits, None) {
+            Verdict::Use => Ok(()),
+            Verdict::Close => Err(RecycleError::message("the connection has reached its age")),
+            Verdict::Test => match timeout(self.config.get_test_timeout(), connection.ping()).await {
+                Ok(result) => result.map_err(RecycleError::Backend),
+                Err(_) => Err(RecycleError::message("the connection does not answer")),
+            },
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The async backend: deadpool and tokio-postgres. Its twin is `blocking`, file by file.
+
+mod connection;
+mod database;
+mod lease;
+mod manager;
+mod stream;
+mod transaction;
+
+pub use database::DeadpoolDatabase;

@@ -1,0 +1,107 @@
+//! Transactions and savepoints on a connection that is owned or lent.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_core::Stream;
+use postgres_types::ToSql;
+
+use super::{connection::Connection, stream};
+use crate::{
+    AsyncExecutor, AsyncTransaction, BytesStream, Description, Result, Row, RowStream, TransactionOptions, row_count,
+    transaction::Level,
+};
+
+/// A transaction, or a savepoint of one. `C` is the lease of its connection, or a reference to who has it.
+pub(crate) struct OpenTransaction<C: AsRef<Connection>> {
+    holder: C,
+    level: Level,
+    over: bool,
+}
+
+impl<C: AsRef<Connection>> OpenTransaction<C> {
+    pub(crate) async fn begin(holder: C, options: TransactionOptions) -> Result<Self> {
+        // Made first, so that a `BEGIN` dropped on its way is rolled back like the transaction itself.
+        let transaction = Self { holder, level: Level::OUTERMOST, over: false };
+        transaction.connection().begin(&options.begin_sql()).await?;
+        Ok(transaction)
+    }
+
+    fn connection(&self) -> &Connection {
+        self.holder.as_ref()
+    }
+}
+
+impl<C: AsRef<Connection>> AsRef<Connection> for OpenTransaction<C> {
+    fn as_ref(&self) -> &Connection {
+        self.holder.as_ref()
+    }
+}
+
+impl<C: AsRef<Connection>> Drop for OpenTransaction<C> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.connection().rollback_behind(self.level);
+        }
+    }
+}
+
+#[async_trait]
+impl<C: AsRef<Connection> + Send + Sync> AsyncTransaction for OpenTransaction<C> {
+    async fn savepoint(&mut self) -> Result<Box<dyn AsyncTransaction + '_>> {
+        let level = self.level.next();
+        let nested = OpenTransaction { holder: &*self, level, over: false };
+        nested.connection().begin(&level.savepoint_sql()).await?;
+        Ok(Box::new(nested))
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<()> {
+        self.connection().commit(self.level).await?;
+        self.over = true;
+        Ok(())
+    }
+
+    async fn rollback(mut self: Box<Self>) -> Result<()> {
+        self.connection().rollback(self.level).await?;
+        self.over = true;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl<C: AsRef<Connection> + Send + Sync> AsyncExecutor for OpenTransaction<C> {
+    async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        self.connection().execute(sql, params).await
+    }
+
+    async fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        self.connection().query(sql, params).await
+    }
+
+    async fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+        row_count::one(self.connection().query(sql, params).await?)
+    }
+
+    async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
+        row_count::optional(self.connection().query(sql, params).await?)
+    }
+
+    async fn batch_execute(&self, sql: &str) -> Result<()> {
+        self.connection().batch(sql).await
+    }
+
+    async fn fetch_stream(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'_>> {
+        stream::rows(self, sql, params).await
+    }
+
+    async fn copy_in(&self, sql: &str, chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin)) -> Result<u64> {
+        self.connection().copy_in(sql, chunks).await
+    }
+
+    async fn copy_out(&self, sql: &str) -> Result<BytesStream<'_>> {
+        stream::copy_out(self, sql).await
+    }
+
+    async fn describe(&self, sql: &str) -> Result<Description> {
+        self.connection().describe(sql).await
+    }
+}

@@ -1,0 +1,337 @@
+//! One SQL value in the form that the wire has, made by hand; and the one way of reading such a form.
+
+use std::{any::type_name, error::Error as StdError, fmt, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use postgres_types::{Format, FromSql, IsNull, ToSql, Type, WasNull, WrongType};
+
+use crate::{Error, ErrorKind, Result, json::WireJson};
+
+type Cause = Box<dyn StdError + Sync + Send>;
+
+/// One SQL value of a known type, in the binary form that a server would send.
+///
+/// Values make up the rows that mocks return and stand for the parameters that mocks receive. Two values are equal if
+/// their types and their bytes are. `Debug` shows what the value holds, as `json::type`.
+///
+/// ```
+/// use catamaran::Value;
+///
+/// let value = Value::of(&42i64);
+/// assert_eq!(value.get::<i64>()?, 42);
+/// assert_eq!(format!("{value:?}"), "42::int8");
+/// assert_ne!(value, Value::of(&42i32));
+/// # catamaran::Result::Ok(())
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct Value(Repr);
+
+#[derive(Clone, PartialEq)]
+enum Repr {
+    Wire { ty: Type, bytes: Option<Bytes> },
+    /// What no type could be found for: reading it is an error, comparing it compares the `Debug` text.
+    Unencodable { ty: Option<Type>, debug: Arc<str> },
+}
+
+/// The types that [`Value::of`] tries, in this order: what several types could hold goes to the usual one.
+static NATURAL: &[Type] = &[
+    Type::BOOL,
+    Type::INT8,
+    Type::INT4,
+    Type::INT2,
+    Type::OID,
+    Type::CHAR,
+    Type::FLOAT8,
+    Type::FLOAT4,
+    Type::TEXT,
+    Type::BYTEA,
+    Type::NUMERIC,
+    Type::TIMESTAMPTZ,
+    Type::TIMESTAMP,
+    Type::DATE,
+    Type::TIME,
+    Type::TIMETZ,
+    Type::INTERVAL,
+    Type::UUID,
+    Type::JSONB,
+    Type::JSON,
+    Type::INET,
+    Type::CIDR,
+    Type::MACADDR,
+    Type::MACADDR8,
+    Type::VARBIT,
+    Type::PG_LSN,
+    Type::POINT,
+    Type::BOX,
+    Type::PATH,
+    Type::INT4_RANGE,
+    Type::INT8_RANGE,
+    Type::NUM_RANGE,
+    Type::TSTZ_RANGE,
+    Type::TS_RANGE,
+    Type::DATE_RANGE,
+    Type::BOOL_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT4_ARRAY,
+    Type::INT2_ARRAY,
+    Type::OID_ARRAY,
+    Type::CHAR_ARRAY,
+    Type::FLOAT8_ARRAY,
+    Type::FLOAT4_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::BYTEA_ARRAY,
+    Type::NUMERIC_ARRAY,
+    Type::TIMESTAMPTZ_ARRAY,
+    Type::TIMESTAMP_ARRAY,
+    Type::DATE_ARRAY,
+    Type::TIME_ARRAY,
+    Type::TIMETZ_ARRAY,
+    Type::INTERVAL_ARRAY,
+    Type::UUID_ARRAY,
+    Type::JSONB_ARRAY,
+    Type::JSON_ARRAY,
+    Type::INET_ARRAY,
+    Type::CIDR_ARRAY,
+    Type::MACADDR_ARRAY,
+    Type::MACADDR8_ARRAY,
+    Type::VARBIT_ARRAY,
+    Type::PG_LSN_ARRAY,
+    Type::POINT_ARRAY,
+    Type::BOX_ARRAY,
+    Type::PATH_ARRAY,
+];
+
+impl Value {
+    /// The value with the type that is natural for the Rust type: `i64` is `int8`, `String` is `text`, and so on.
+    ///
+    /// | Rust | PostgreSQL |
+    /// |---|---|
+    /// | `bool` | `bool` |
+    /// | `i8`, `i16`, `i32`, `i64`, `u32` | `"char"`, `int2`, `int4`, `int8`, `oid` |
+    /// | `f32`, `f64`, `Decimal` | `float4`, `float8`, `numeric` |
+    /// | `&str`, `String` | `text` |
+    /// | `&[u8]`, `Vec<u8>` | `bytea` |
+    /// | `SystemTime`, chrono's `DateTime` | `timestamptz` |
+    /// | chrono's `NaiveDateTime`, `NaiveDate`, `NaiveTime` | `timestamp`, `date`, `time` |
+    /// | `Uuid`, `IpAddr` | `uuid`, `inet` |
+    /// | `serde_json::Value`, `Json<T>` | `jsonb` |
+    /// | `Option<T>` | the type of `T`, or NULL of it |
+    /// | `Vec<T>`, `&[T]` | the array type of `T` |
+    ///
+    /// A Rust type for which no built-in type is natural, such as a derived enum, gives a value that cannot be read but
+    /// can be compared, by its `Debug` text; give such a value its type with [`Value::typed`].
+    pub fn of(value: &(dyn ToSql + Sync)) -> Self {
+        // What accepts even void accepts everything, and says nothing about its type.
+        if let Ok(bytes) = encode(&Type::VOID, value) {
+            return Self(Repr::Wire { ty: Type::UNKNOWN, bytes });
+        }
+        for ty in NATURAL {
+            match encode(ty, value) {
+                Ok(bytes) => return Self(Repr::Wire { ty: ty.clone(), bytes }),
+                Err(cause) if cause.is::<WrongType>() => {}
+                Err(_) => return Self::unencodable(Some(ty.clone()), value),
+            }
+        }
+        Self::unencodable(None, value)
+    }
+
+    /// The value as a given type: one of `varchar` instead of `text`, or an enum of the schema.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Encode`] if the Rust type cannot be sent as `ty`.
+    ///
+    /// ```
+    /// use catamaran::{Value, types::Type};
+    ///
+    /// let value = Value::typed(&Type::VARCHAR, &"user")?;
+    /// assert_eq!(value.ty(), &Type::VARCHAR);
+    /// assert!(Value::typed(&Type::INT4, &"user").is_err());
+    /// # catamaran::Result::Ok(())
+    /// ```
+    pub fn typed(ty: &Type, value: &(dyn ToSql + Sync)) -> Result<Self> {
+        match encode(ty, value) {
+            Ok(bytes) => Ok(Self(Repr::Wire { ty: ty.clone(), bytes })),
+            Err(cause) => {
+                let (text, source) = public_cause(cause);
+                Err(error(ErrorKind::Encode, format!("a value can't be sent as type {ty}{text}"), source))
+            }
+        }
+    }
+
+    /// The bytes of a type's binary form as they are, `None` for NULL. They are not checked before they are read.
+    pub fn from_wire(ty: Type, bytes: Option<Bytes>) -> Self {
+        Self(Repr::Wire { ty, bytes })
+    }
+
+    /// The bytes of NULL, of a type.
+    ///
+    /// ```
+    /// use catamaran::{Value, types::Type};
+    ///
+    /// assert_eq!(Value::null(Type::INT8), Value::of(&None::<i64>));
+    /// ```
+    pub fn null(ty: Type) -> Self {
+        Self::from_wire(ty, None)
+    }
+
+    pub(crate) fn typed_or_unencodable(ty: &Type, value: &(dyn ToSql + Sync)) -> Self {
+        match encode(ty, value) {
+            Ok(bytes) => Self(Repr::Wire { ty: ty.clone(), bytes }),
+            Err(_) => Self::unencodable(Some(ty.clone()), value),
+        }
+    }
+
+    fn unencodable(ty: Option<Type>, value: &(dyn ToSql + Sync)) -> Self {
+        Self(Repr::Unencodable { ty, debug: format!("{value:?}").into() })
+    }
+
+    /// The value's type; `unknown` if none could be found.
+    pub fn ty(&self) -> &Type {
+        match &self.0 {
+            Repr::Wire { ty, .. } | Repr::Unencodable { ty: Some(ty), .. } => ty,
+            Repr::Unencodable { ty: None, .. } => &Type::UNKNOWN,
+        }
+    }
+
+    /// Whether the value is NULL.
+    pub fn is_null(&self) -> bool {
+        matches!(self.0, Repr::Wire { bytes: None, .. })
+    }
+
+    /// Reads the value as a Rust type.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Decode`] if the value's type cannot be read as `T`, or the value is NULL and `T` no `Option`.
+    pub fn get<'a, T: FromSql<'a>>(&'a self) -> Result<T> {
+        let what = "the value";
+        decode(&what, self.ty(), self.wire(&what)?)
+    }
+
+    /// The bytes, or the error that there are none; `what` names the value.
+    pub(crate) fn wire(&self, what: &dyn fmt::Display) -> Result<Option<&[u8]>> {
+        match &self.0 {
+            Repr::Wire { bytes, .. } => Ok(bytes.as_deref()),
+            Repr::Unencodable { ty: Some(ty), .. } => {
+                Err(Error::new(ErrorKind::Decode, format!("{what} was made from what can't be sent as type {ty}")))
+            }
+            Repr::Unencodable { ty: None, .. } => Err(Error::new(
+                ErrorKind::Decode,
+                format!("{what} was made from a Rust type that has no built-in type; name its type when making it"),
+            )),
+        }
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Wire { ty, bytes } => match serde_json::to_string(&WireJson::new(ty, bytes.as_deref())) {
+                Ok(json) => write!(f, "{json}::{ty}"),
+                Err(_) => write!(f, "{:?}::{ty}", bytes.as_deref().unwrap_or_default()),
+            },
+            Repr::Unencodable { debug, .. } => write!(f, "{debug}::?"),
+        }
+    }
+}
+
+/// A value's binary form. The error is `WrongType` if the Rust type does not accept `ty`.
+fn encode(ty: &Type, value: &(dyn ToSql + Sync)) -> Result<Option<Bytes>, Cause> {
+    let mut buffer = BytesMut::new();
+    let is_null = value.to_sql_checked(ty, &mut buffer)?;
+    match (is_null, value.encode_format(ty)) {
+        (IsNull::Yes, _) => Ok(None),
+        (IsNull::No, Format::Binary) => Ok(Some(buffer.freeze())),
+        (IsNull::No, Format::Text) => Err("only the text form is known".into()),
+    }
+}
+
+/// Reads bytes of a type. All reading goes through here, so that it makes no difference where the bytes came from.
+pub(crate) fn decode<'a, T: FromSql<'a>>(what: &dyn fmt::Display, ty: &Type, raw: Option<&'a [u8]>) -> Result<T> {
+    decode_as(what, ty, raw, type_name::<T>())
+}
+
+/// [`decode`] that calls the Rust type by another name, for wrappers that the caller does not know of.
+pub(crate) fn decode_as<'a, T: FromSql<'a>>(
+    what: &dyn fmt::Display,
+    ty: &Type,
+    raw: Option<&'a [u8]>,
+    name: &str,
+) -> Result<T> {
+    if !T::accepts(ty) {
+        return Err(Error::new(ErrorKind::Decode, format!("{what} of type {ty} can't be read as {name}")));
+    }
+    T::from_sql_nullable(ty, raw).map_err(|cause| {
+        if raw.is_none() && cause.is::<WasNull>() {
+            return Error::new(ErrorKind::Decode, format!("{what} is NULL and can't be read as {name}"));
+        }
+        let (text, source) = public_cause(cause);
+        error(ErrorKind::Decode, format!("{what} of type {ty} can't be read as {name}{text}"), source)
+    })
+}
+
+fn error(kind: ErrorKind, message: String, source: Option<Cause>) -> Error {
+    match source {
+        Some(source) => Error::with_source(kind, message, source),
+        None => Error::new(kind, message),
+    }
+}
+
+/// A cause's text without the value that it may quote, and the cause itself if it quotes none.
+fn public_cause(cause: Cause) -> (String, Option<Cause>) {
+    if cause.is::<WrongType>() || cause.is::<WasNull>() {
+        return (format!(": {cause}"), Some(cause));
+    }
+    let text = cause.to_string();
+    let public = match cause.downcast_ref::<serde_json::Error>() {
+        Some(json) if json.is_data() => without_json_value(&text, json.line(), json.column()),
+        Some(_) => text.clone(),
+        None => without_quoted(&text),
+    };
+    let source = (public == text).then_some(cause);
+    (format!(": {public}"), source)
+}
+
+/// serde's message without what was found: "invalid type: string "secret", expected u64 at line 1 column 9".
+fn without_json_value(text: &str, line: usize, column: usize) -> String {
+    const FROM_THE_TYPE: [&str; 2] = ["missing field", "duplicate field"];
+    const FROM_THE_VALUE: [&str; 5] =
+        ["invalid type", "invalid value", "invalid length", "unknown variant", "unknown field"];
+    if FROM_THE_TYPE.iter().any(|prefix| text.starts_with(prefix)) {
+        return text.to_owned();
+    }
+    // The last "expected" is the type's: the value, which may contain anything, comes before it.
+    let expected = text.rfind(", expected ").and_then(|at| text.get(at..));
+    match (FROM_THE_VALUE.iter().find(|prefix| text.starts_with(**prefix)), expected) {
+        (Some(prefix), Some(expected)) => format!("{prefix}{expected}"),
+        _ => format!("JSON that does not fit at line {line} column {column}"),
+    }
+}
+
+/// The text with what stands in quotes or backticks left out.
+fn without_quoted(text: &str) -> String {
+    let (Some(first), Some(last)) = (text.find(['"', '`']), text.rfind(['"', '`'])) else {
+        return text.to_owned();
+    };
+    format!("{}…{}", text.get(..=first).unwrap_or_default(), text.get(last..).unwrap_or_default())
+}
+
+/// A column's bytes as they are, whatever its type; `None` is NULL.
+#[cfg(feature = "driver")]
+pub(crate) struct Raw<'a>(pub(crate) Option<&'a [u8]>);
+
+#[cfg(feature = "driver")]
+impl<'a> FromSql<'a> for Raw<'a> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Cause> {
+        Ok(Self(Some(raw)))
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Cause> {
+        Ok(Self(None))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
