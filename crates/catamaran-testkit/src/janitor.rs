@@ -1,6 +1,6 @@
 //! The process that cleans up after a cluster.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -20,24 +20,41 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) struct Janitor {
     process: Child,
+    root: PathBuf,
+    account: Account,
 }
 
 impl Janitor {
     /// Starts watching over the cluster in `root`.
     pub(crate) fn start(root: &Path, account: Account) -> Result<Self, Error> {
-        let process = shell("watch", root, account)
-            .stdin(Stdio::piped())
-            .spawn()
-            .map_err(Error::io("starting the process that cleans up"))?;
-        Ok(Self { process })
+        let process = watch(root, account, Stdio::piped())?;
+        Ok(Self { process, root: root.to_owned(), account })
     }
 
     /// Cleans up now and waits until that is done.
     pub(crate) fn finish(&mut self) {
         drop(self.process.stdin.take());
-        // The caller removes what is left over if the janitor was killed.
-        let _ = eventually(PATIENCE, || !matches!(self.process.try_wait(), Ok(None)));
+        self.wait();
+        // Somebody may have killed the janitor; another one does the work then.
+        if self.root.exists()
+            && let Ok(process) = watch(&self.root, self.account, Stdio::null())
+        {
+            self.process = process;
+            self.wait();
+        }
     }
+
+    fn wait(&mut self) {
+        let ended = eventually(PATIENCE, || !matches!(self.process.try_wait(), Ok(None)));
+        if !ended {
+            // It must not meet the one that is started in its place.
+            let _ = self.process.kill().and_then(|()| self.process.wait());
+        }
+    }
+}
+
+fn watch(root: &Path, account: Account, stdin: Stdio) -> Result<Child, Error> {
+    shell("watch", root, account).stdin(stdin).spawn().map_err(Error::io("starting the process that cleans up"))
 }
 
 /// Kills all processes of the cluster in `root` and waits until they are gone.

@@ -98,8 +98,10 @@ fn nothing_is_left_when_the_janitor_was_killed() {
     } else {
         assert!(cfg!(not(target_os = "linux")), "no janitor");
     }
+    let segment = segment_of(&cluster);
     drop(cluster);
-    assert!(eventually(LONG, || is_gone(&directory)));
+    assert!(is_gone(&directory));
+    assert!(!segments().contains(&segment));
 }
 
 /// Starts `child_that_owns_a_cluster` and waits for its directory.

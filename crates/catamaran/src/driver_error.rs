@@ -22,7 +22,11 @@ pub(crate) fn connecting(error: tokio_postgres::Error) -> Error {
         return Error::with_source(ErrorKind::Tls, format!("TLS could not be established: {cause}"), error);
     }
     if said.starts_with("authentication error") || cause == "password missing" {
-        return Error::with_source(ErrorKind::Authentication, format!("the server can't be logged in to: {cause}"), error);
+        return Error::with_source(
+            ErrorKind::Authentication,
+            format!("the server can't be logged in to: {cause}"),
+            error,
+        );
     }
     if said.starts_with("invalid configuration") || said.starts_with("invalid connection string") {
         return Error::with_source(ErrorKind::Config, format!("invalid configuration: {cause}"), error);

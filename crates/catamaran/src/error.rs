@@ -1,8 +1,8 @@
 //! One opaque error for both backends, both mocks and hand-built rows.
 
-use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 #[cfg(feature = "driver")]
 use std::time::Duration;
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 
 #[cfg(feature = "driver")]
 use crate::PoolStatus;
@@ -299,12 +299,9 @@ fn without_quoted_value<'a>(sqlstate: &str, message: &'a str) -> Cow<'a, str> {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.server {
-            Some(server) => write!(
-                f,
-                "{} (SQLSTATE {})",
-                without_quoted_value(&server.sqlstate, &self.0.message),
-                server.sqlstate
-            ),
+            Some(server) => {
+                write!(f, "{} (SQLSTATE {})", without_quoted_value(&server.sqlstate, &self.0.message), server.sqlstate)
+            }
             None => f.write_str(&self.0.message),
         }
     }

@@ -84,12 +84,7 @@ impl<'a> WireJson<'a> {
         Ok(done)
     }
 
-    fn composite<S: Serializer>(
-        &self,
-        fields: &'a [Field],
-        raw: &'a [u8],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    fn composite<S: Serializer>(&self, fields: &'a [Field], raw: &'a [u8], serializer: S) -> Result<S::Ok, S::Error> {
         let mut reader = Reader::new(raw);
         if self.checked(reader.length())? != Some(fields.len()) {
             return Err(self.error(Problem::Malformed));

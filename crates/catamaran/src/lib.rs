@@ -44,6 +44,7 @@ pub use async_trait::async_trait;
 #[cfg(feature = "blocking")]
 pub use blocking::R2d2Database;
 pub use bytes::Bytes;
+pub use catamaran_derive::FromRow;
 #[cfg(feature = "driver")]
 pub use config::{Config, defaults};
 #[cfg(feature = "driver")]
@@ -51,10 +52,9 @@ pub use connect::{Services, connect};
 pub use describe::Description;
 pub use error::{Error, ErrorKind, Result, ServerError};
 pub use executor::{AsyncExecutor, Executor};
-pub use catamaran_derive::FromRow;
-pub use from_row::FromRow;
 #[doc(hidden)]
 pub use from_row::__private;
+pub use from_row::FromRow;
 #[cfg(feature = "async")]
 pub use nonblocking::DeadpoolDatabase;
 pub use postgres_types::{self as types, FromSql, FromSqlOwned, Json, ToSql, Type};

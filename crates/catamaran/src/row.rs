@@ -175,8 +175,12 @@ impl Row {
         }
         for (column, value) in columns.iter().zip(values.iter()) {
             if column.ty != *value.ty() {
-                let message =
-                    format!("column \"{}\" of type {} can't hold a value of type {}", column.name, column.ty, value.ty());
+                let message = format!(
+                    "column \"{}\" of type {} can't hold a value of type {}",
+                    column.name,
+                    column.ty,
+                    value.ty()
+                );
                 return Err(Error::new(ErrorKind::Encode, message));
             }
         }

@@ -28,9 +28,15 @@ pub struct Value(Repr);
 
 #[derive(Clone, PartialEq)]
 enum Repr {
-    Wire { ty: Type, bytes: Option<Bytes> },
+    Wire {
+        ty: Type,
+        bytes: Option<Bytes>,
+    },
     /// What no type could be found for: reading it is an error, comparing it compares the `Debug` text.
-    Unencodable { ty: Option<Type>, debug: Arc<str> },
+    Unencodable {
+        ty: Option<Type>,
+        debug: Arc<str>,
+    },
 }
 
 /// The types that [`Value::of`] tries, in this order: what several types could hold goes to the usual one.

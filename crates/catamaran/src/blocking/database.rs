@@ -12,7 +12,7 @@ use postgres_types::ToSql;
 use r2d2::{NopErrorHandler, Pool, PooledConnection};
 
 use super::{
-    lease::Lease,
+    lease::{Holder, Lease},
     manager::{Manager, Pooled},
     queue::{Queue, Refused},
     stream,
@@ -111,11 +111,11 @@ fn discard(mut pooled: PooledConnection<Manager>) {
 
 impl Executor for R2d2Database {
     fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        self.checkout()?.as_ref().with(|open| open.execute(sql, params))
+        self.checkout()?.connection().with(|open| open.execute(sql, params))
     }
 
     fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.checkout()?.as_ref().with(|open| open.query(sql, params))
+        self.checkout()?.connection().with(|open| open.query(sql, params))
     }
 
     fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
@@ -127,29 +127,29 @@ impl Executor for R2d2Database {
     }
 
     fn batch_execute(&self, sql: &str) -> Result<()> {
-        self.checkout()?.as_ref().with(|open| open.batch(sql))
+        self.checkout()?.connection().with(|open| open.batch(sql))
     }
 
     fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
-        stream::rows(self.checkout()?, sql, params)
+        stream::rows(Holder::Owned(self.checkout()?), sql, params)
     }
 
     fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
-        self.checkout()?.as_ref().with(|open| open.copy_in(sql, chunks))
+        self.checkout()?.connection().with(|open| open.copy_in(sql, chunks))
     }
 
     fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
-        stream::copy_out(self.checkout()?, sql)
+        stream::copy_out(Holder::Owned(self.checkout()?), sql)
     }
 
     fn describe(&self, sql: &str) -> Result<Description> {
-        self.checkout()?.as_ref().with(|open| open.describe(sql))
+        self.checkout()?.connection().with(|open| open.describe(sql))
     }
 }
 
 impl DatabaseService for R2d2Database {
     fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>> {
-        Ok(Box::new(OpenTransaction::begin(self.checkout()?, options)?))
+        Ok(Box::new(OpenTransaction::begin(Holder::Owned(self.checkout()?), options)?))
     }
 
     fn session(&self) -> Result<Box<dyn Session>> {
@@ -157,7 +157,7 @@ impl DatabaseService for R2d2Database {
     }
 
     fn ping(&self) -> Result<()> {
-        self.checkout()?.as_ref().with(|open| open.ping())
+        self.checkout()?.connection().with(|open| open.ping())
     }
 
     fn status(&self) -> PoolStatus {

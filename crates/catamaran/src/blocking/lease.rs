@@ -31,9 +31,24 @@ impl Lease {
     }
 }
 
-impl AsRef<Connection> for Lease {
-    fn as_ref(&self) -> &Connection {
+/// Who has the connection of a transaction or a stream: that itself, or whoever it was asked of.
+pub(crate) enum Holder<'a> {
+    Owned(Lease),
+    Lent(&'a Connection),
+}
+
+impl Lease {
+    pub(crate) fn connection(&self) -> &Connection {
         &self.connection
+    }
+}
+
+impl Holder<'_> {
+    pub(crate) fn connection(&self) -> &Connection {
+        match self {
+            Self::Owned(lease) => lease.connection(),
+            Self::Lent(connection) => connection,
+        }
     }
 }
 
@@ -92,7 +107,7 @@ impl Executor for Lease {
     }
 
     fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
-        stream::rows(self, sql, params)
+        stream::rows(Holder::Lent(&self.connection), sql, params)
     }
 
     fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
@@ -100,7 +115,7 @@ impl Executor for Lease {
     }
 
     fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
-        stream::copy_out(self, sql)
+        stream::copy_out(Holder::Lent(&self.connection), sql)
     }
 
     fn describe(&self, sql: &str) -> Result<Description> {
@@ -110,6 +125,6 @@ impl Executor for Lease {
 
 impl Session for Lease {
     fn begin(&mut self, options: TransactionOptions) -> Result<Box<dyn Transaction + '_>> {
-        Ok(Box::new(OpenTransaction::begin(&*self, options)?))
+        Ok(Box::new(OpenTransaction::begin(Holder::Lent(&self.connection), options)?))
     }
 }

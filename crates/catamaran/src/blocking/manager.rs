@@ -84,7 +84,10 @@ impl Manager {
     fn connect_in_time(&self) -> Result<Connection> {
         let (limit, shared) = (self.0.config.get_connect_timeout(), self.0.clone());
         if shared.connecting.load(SeqCst) >= 2 * shared.config.get_max_size() as usize {
-            return Err(Error::new(ErrorKind::Connect, "the server does not answer; earlier attempts are still waiting"));
+            return Err(Error::new(
+                ErrorKind::Connect,
+                "the server does not answer; earlier attempts are still waiting",
+            ));
         }
         let (sender, receiver) = mpsc::sync_channel(1);
         shared.connecting.fetch_add(1, SeqCst);

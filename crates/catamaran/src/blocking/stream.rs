@@ -5,7 +5,10 @@ use fallible_iterator::FallibleIterator as _;
 use postgres_types::ToSql;
 use self_cell::{MutBorrow, self_cell};
 
-use super::connection::{Connection, Open, next_chunk};
+use super::{
+    connection::{Open, next_chunk},
+    lease::Holder,
+};
 use crate::{BytesIter, Result, Row, RowIter, driver_error::using, stream::Iter};
 
 self_cell!(
@@ -23,17 +26,14 @@ enum Source<'a> {
 }
 
 /// Holds the connection for an open stream: a whole lease, or the session or transaction that has one.
-struct Streaming<H: AsRef<Connection>> {
+struct Streaming<'a> {
     reading: Option<Reading>,
     ended: bool,
-    holder: H,
+    holder: Holder<'a>,
 }
 
 /// Streams a statement's rows from a connection that `holder` holds.
-pub(crate) fn rows<'a, H>(holder: H, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'a>>
-where
-    H: AsRef<Connection> + Send + 'a,
-{
+pub(crate) fn rows<'a>(holder: Holder<'a>, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'a>> {
     let mut rows = Streaming::open(holder, |open| open.rows(sql, params).map(Source::Rows))?;
     Ok(Iter::new(std::iter::from_fn(move || {
         rows.next(|source| match source {
@@ -44,10 +44,7 @@ where
 }
 
 /// Streams the data of a `COPY … TO STDOUT` from a connection that `holder` holds.
-pub(crate) fn copy_out<'a, H>(holder: H, sql: &str) -> Result<BytesIter<'a>>
-where
-    H: AsRef<Connection> + Send + 'a,
-{
+pub(crate) fn copy_out<'a>(holder: Holder<'a>, sql: &str) -> Result<BytesIter<'a>> {
     let mut data = Streaming::open(holder, |open| open.copy_out(sql).map(Source::Copy))?;
     Ok(Iter::<Bytes>::new(std::iter::from_fn(move || {
         data.next(|source| match source {
@@ -57,15 +54,15 @@ where
     })))
 }
 
-impl<H: AsRef<Connection>> Streaming<H> {
-    fn open(holder: H, start: impl for<'c> FnOnce(&'c mut Open) -> Result<Source<'c>>) -> Result<Self> {
-        let open = MutBorrow::new(holder.as_ref().take()?);
+impl<'a> Streaming<'a> {
+    fn open(holder: Holder<'a>, start: impl for<'c> FnOnce(&'c mut Open) -> Result<Source<'c>>) -> Result<Self> {
+        let open = MutBorrow::new(holder.connection().take()?);
         match Reading::try_new_or_recover(open, |open| start(open.borrow_mut())) {
             Ok(reading) => Ok(Self { reading: Some(reading), ended: false, holder }),
             Err((open, error)) => {
                 let mut open = open.into_inner();
                 open.note_failure::<()>(&Err(error.clone()));
-                holder.as_ref().put(open);
+                holder.connection().put(open);
                 Err(error)
             }
         }
@@ -87,15 +84,15 @@ impl<H: AsRef<Connection>> Streaming<H> {
         if let Some(result) = last {
             open.note_failure(result);
         }
-        self.holder.as_ref().put(open);
+        self.holder.connection().put(open);
     }
 }
 
-impl<H: AsRef<Connection>> Drop for Streaming<H> {
+impl Drop for Streaming<'_> {
     fn drop(&mut self) {
         let Some(reading) = self.reading.take() else { return };
         let mut open = reading.into_owner().into_inner();
         open.abandon();
-        self.holder.as_ref().put(open);
+        self.holder.connection().put(open);
     }
 }

@@ -3,21 +3,21 @@
 use bytes::Bytes;
 use postgres_types::ToSql;
 
-use super::{connection::Connection, stream};
+use super::{connection::Connection, lease::Holder, stream};
 use crate::{
-    Executor, Transaction, BytesIter, Description, Result, Row, RowIter, TransactionOptions, row_count,
+    BytesIter, Description, Executor, Result, Row, RowIter, Transaction, TransactionOptions, row_count,
     transaction::Level,
 };
 
-/// A transaction, or a savepoint of one. `C` is the lease of its connection, or a reference to who has it.
-pub(crate) struct OpenTransaction<C: AsRef<Connection>> {
-    holder: C,
+/// A transaction, or a savepoint of one.
+pub(crate) struct OpenTransaction<'a> {
+    holder: Holder<'a>,
     level: Level,
     over: bool,
 }
 
-impl<C: AsRef<Connection>> OpenTransaction<C> {
-    pub(crate) fn begin(holder: C, options: TransactionOptions) -> Result<Self> {
+impl<'a> OpenTransaction<'a> {
+    pub(crate) fn begin(holder: Holder<'a>, options: TransactionOptions) -> Result<Self> {
         // Made first, so that a `BEGIN` that fails on its way is rolled back like the transaction itself.
         let transaction = Self { holder, level: Level::OUTERMOST, over: false };
         transaction.connection().with(|open| open.begin(&options.begin_sql()))?;
@@ -25,18 +25,11 @@ impl<C: AsRef<Connection>> OpenTransaction<C> {
     }
 
     fn connection(&self) -> &Connection {
-        self.holder.as_ref()
-    }
-
-}
-
-impl<C: AsRef<Connection>> AsRef<Connection> for OpenTransaction<C> {
-    fn as_ref(&self) -> &Connection {
-        self.holder.as_ref()
+        self.holder.connection()
     }
 }
 
-impl<C: AsRef<Connection>> Drop for OpenTransaction<C> {
+impl Drop for OpenTransaction<'_> {
     fn drop(&mut self) {
         if !self.over {
             self.connection().rollback_behind(self.level);
@@ -44,10 +37,10 @@ impl<C: AsRef<Connection>> Drop for OpenTransaction<C> {
     }
 }
 
-impl<C: AsRef<Connection> + Send + Sync> Transaction for OpenTransaction<C> {
+impl Transaction for OpenTransaction<'_> {
     fn savepoint(&mut self) -> Result<Box<dyn Transaction + '_>> {
         let level = self.level.next();
-        let nested = OpenTransaction { holder: &*self, level, over: false };
+        let nested = OpenTransaction { holder: Holder::Lent(self.holder.connection()), level, over: false };
         nested.connection().with(|open| open.begin(&level.savepoint_sql()))?;
         Ok(Box::new(nested))
     }
@@ -65,7 +58,7 @@ impl<C: AsRef<Connection> + Send + Sync> Transaction for OpenTransaction<C> {
     }
 }
 
-impl<C: AsRef<Connection> + Send + Sync> Executor for OpenTransaction<C> {
+impl Executor for OpenTransaction<'_> {
     fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
         self.connection().with(|open| open.execute(sql, params))
     }
@@ -87,7 +80,7 @@ impl<C: AsRef<Connection> + Send + Sync> Executor for OpenTransaction<C> {
     }
 
     fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
-        stream::rows(self, sql, params)
+        stream::rows(Holder::Lent(self.connection()), sql, params)
     }
 
     fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
@@ -95,7 +88,7 @@ impl<C: AsRef<Connection> + Send + Sync> Executor for OpenTransaction<C> {
     }
 
     fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
-        stream::copy_out(self, sql)
+        stream::copy_out(Holder::Lent(self.connection()), sql)
     }
 
     fn describe(&self, sql: &str) -> Result<Description> {

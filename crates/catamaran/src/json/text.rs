@@ -229,13 +229,7 @@ fn geometry(ty: &Type, mut reader: Reader<'_>, out: &mut String) -> Result<(), P
     reader.finish()
 }
 
-fn bracketed(
-    open: char,
-    reader: &mut Reader<'_>,
-    count: u32,
-    close: char,
-    out: &mut String,
-) -> Result<(), Problem> {
+fn bracketed(open: char, reader: &mut Reader<'_>, count: u32, close: char, out: &mut String) -> Result<(), Problem> {
     out.push(open);
     points(reader, count, out)?;
     out.push(close);

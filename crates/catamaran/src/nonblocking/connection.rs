@@ -17,6 +17,7 @@ use postgres_types::ToSql;
 use tokio::time::timeout;
 use tokio_postgres::CancelToken;
 
+use super::lease::Holder;
 use crate::{
     Description, Error, ErrorKind, Result, Row,
     driver_error::using,
@@ -338,14 +339,14 @@ impl Drop for Running<'_> {
 }
 
 /// Holds the connection for an open stream: a whole lease, or the session or transaction that has one.
-pub(crate) struct Streaming<C: AsRef<Connection>> {
-    holder: C,
+pub(crate) struct Streaming<'a> {
+    holder: Holder<'a>,
     ended: bool,
 }
 
-impl<C: AsRef<Connection>> Streaming<C> {
-    pub(crate) fn new(holder: C) -> Self {
-        holder.as_ref().streaming.store(true, SeqCst);
+impl<'a> Streaming<'a> {
+    pub(crate) fn new(holder: Holder<'a>) -> Self {
+        holder.connection().streaming.store(true, SeqCst);
         Self { holder, ended: false }
     }
 
@@ -354,15 +355,15 @@ impl<C: AsRef<Connection>> Streaming<C> {
             self.ended = true;
         }
         if matches!(&item, Some(Err(error)) if error.kind() == ErrorKind::Server) {
-            self.holder.as_ref().failed.store(true, SeqCst);
+            self.holder.connection().failed.store(true, SeqCst);
         }
         item
     }
 }
 
-impl<C: AsRef<Connection>> Drop for Streaming<C> {
+impl Drop for Streaming<'_> {
     fn drop(&mut self) {
-        let connection = self.holder.as_ref();
+        let connection = self.holder.connection();
         connection.streaming.store(false, SeqCst);
         if !self.ended {
             connection.abandoned.fetch_max(Abandoned::Statement as u8, SeqCst);

@@ -16,7 +16,12 @@ use futures_core::Stream;
 use postgres_types::ToSql;
 use tokio::time::sleep;
 
-use super::{lease::Lease, manager::Manager, stream, transaction::OpenTransaction};
+use super::{
+    lease::{Holder, Lease},
+    manager::Manager,
+    stream,
+    transaction::OpenTransaction,
+};
 use crate::{
     AsyncDatabaseService, AsyncExecutor, AsyncSession, AsyncTransaction, BytesStream, Config, Description, Error,
     ErrorKind, PoolStatus, Result, Row, RowStream, TransactionOptions, row_count,
@@ -96,11 +101,11 @@ impl DeadpoolDatabase {
 #[async_trait]
 impl AsyncExecutor for DeadpoolDatabase {
     async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        self.checkout().await?.as_ref().execute(sql, params).await
+        self.checkout().await?.connection().execute(sql, params).await
     }
 
     async fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.checkout().await?.as_ref().query(sql, params).await
+        self.checkout().await?.connection().query(sql, params).await
     }
 
     async fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
@@ -112,30 +117,30 @@ impl AsyncExecutor for DeadpoolDatabase {
     }
 
     async fn batch_execute(&self, sql: &str) -> Result<()> {
-        self.checkout().await?.as_ref().batch(sql).await
+        self.checkout().await?.connection().batch(sql).await
     }
 
     async fn fetch_stream(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'_>> {
-        stream::rows(self.checkout().await?, sql, params).await
+        stream::rows(Holder::Owned(self.checkout().await?), sql, params).await
     }
 
     async fn copy_in(&self, sql: &str, chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin)) -> Result<u64> {
-        self.checkout().await?.as_ref().copy_in(sql, chunks).await
+        self.checkout().await?.connection().copy_in(sql, chunks).await
     }
 
     async fn copy_out(&self, sql: &str) -> Result<BytesStream<'_>> {
-        stream::copy_out(self.checkout().await?, sql).await
+        stream::copy_out(Holder::Owned(self.checkout().await?), sql).await
     }
 
     async fn describe(&self, sql: &str) -> Result<Description> {
-        self.checkout().await?.as_ref().describe(sql).await
+        self.checkout().await?.connection().describe(sql).await
     }
 }
 
 #[async_trait]
 impl AsyncDatabaseService for DeadpoolDatabase {
     async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn AsyncTransaction>> {
-        Ok(Box::new(OpenTransaction::begin(self.checkout().await?, options).await?))
+        Ok(Box::new(OpenTransaction::begin(Holder::Owned(self.checkout().await?), options).await?))
     }
 
     async fn session(&self) -> Result<Box<dyn AsyncSession>> {
@@ -143,7 +148,7 @@ impl AsyncDatabaseService for DeadpoolDatabase {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.checkout().await?.as_ref().ping().await
+        self.checkout().await?.connection().ping().await
     }
 
     fn status(&self) -> PoolStatus {

@@ -27,9 +27,24 @@ impl Lease {
     }
 }
 
-impl AsRef<Connection> for Lease {
-    fn as_ref(&self) -> &Connection {
+/// Who has the connection of a transaction or a stream: that itself, or whoever it was asked of.
+pub(crate) enum Holder<'a> {
+    Owned(Lease),
+    Lent(&'a Connection),
+}
+
+impl Lease {
+    pub(crate) fn connection(&self) -> &Connection {
         &self.connection
+    }
+}
+
+impl Holder<'_> {
+    pub(crate) fn connection(&self) -> &Connection {
+        match self {
+            Self::Owned(lease) => lease.connection(),
+            Self::Lent(connection) => connection,
+        }
     }
 }
 
@@ -82,7 +97,7 @@ impl AsyncExecutor for Lease {
     }
 
     async fn fetch_stream(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'_>> {
-        stream::rows(self, sql, params).await
+        stream::rows(Holder::Lent(&self.connection), sql, params).await
     }
 
     async fn copy_in(&self, sql: &str, chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin)) -> Result<u64> {
@@ -90,7 +105,7 @@ impl AsyncExecutor for Lease {
     }
 
     async fn copy_out(&self, sql: &str) -> Result<BytesStream<'_>> {
-        stream::copy_out(self, sql).await
+        stream::copy_out(Holder::Lent(&self.connection), sql).await
     }
 
     async fn describe(&self, sql: &str) -> Result<Description> {
@@ -101,6 +116,6 @@ impl AsyncExecutor for Lease {
 #[async_trait]
 impl AsyncSession for Lease {
     async fn begin(&mut self, options: TransactionOptions) -> Result<Box<dyn AsyncTransaction + '_>> {
-        Ok(Box::new(OpenTransaction::begin(&*self, options).await?))
+        Ok(Box::new(OpenTransaction::begin(Holder::Lent(&self.connection), options).await?))
     }
 }

@@ -5,21 +5,21 @@ use bytes::Bytes;
 use futures_core::Stream;
 use postgres_types::ToSql;
 
-use super::{connection::Connection, stream};
+use super::{connection::Connection, lease::Holder, stream};
 use crate::{
     AsyncExecutor, AsyncTransaction, BytesStream, Description, Result, Row, RowStream, TransactionOptions, row_count,
     transaction::Level,
 };
 
-/// A transaction, or a savepoint of one. `C` is the lease of its connection, or a reference to who has it.
-pub(crate) struct OpenTransaction<C: AsRef<Connection>> {
-    holder: C,
+/// A transaction, or a savepoint of one.
+pub(crate) struct OpenTransaction<'a> {
+    holder: Holder<'a>,
     level: Level,
     over: bool,
 }
 
-impl<C: AsRef<Connection>> OpenTransaction<C> {
-    pub(crate) async fn begin(holder: C, options: TransactionOptions) -> Result<Self> {
+impl<'a> OpenTransaction<'a> {
+    pub(crate) async fn begin(holder: Holder<'a>, options: TransactionOptions) -> Result<Self> {
         // Made first, so that a `BEGIN` dropped on its way is rolled back like the transaction itself.
         let transaction = Self { holder, level: Level::OUTERMOST, over: false };
         transaction.connection().begin(&options.begin_sql()).await?;
@@ -27,17 +27,11 @@ impl<C: AsRef<Connection>> OpenTransaction<C> {
     }
 
     fn connection(&self) -> &Connection {
-        self.holder.as_ref()
+        self.holder.connection()
     }
 }
 
-impl<C: AsRef<Connection>> AsRef<Connection> for OpenTransaction<C> {
-    fn as_ref(&self) -> &Connection {
-        self.holder.as_ref()
-    }
-}
-
-impl<C: AsRef<Connection>> Drop for OpenTransaction<C> {
+impl Drop for OpenTransaction<'_> {
     fn drop(&mut self) {
         if !self.over {
             self.connection().rollback_behind(self.level);
@@ -46,10 +40,10 @@ impl<C: AsRef<Connection>> Drop for OpenTransaction<C> {
 }
 
 #[async_trait]
-impl<C: AsRef<Connection> + Send + Sync> AsyncTransaction for OpenTransaction<C> {
+impl AsyncTransaction for OpenTransaction<'_> {
     async fn savepoint(&mut self) -> Result<Box<dyn AsyncTransaction + '_>> {
         let level = self.level.next();
-        let nested = OpenTransaction { holder: &*self, level, over: false };
+        let nested = OpenTransaction { holder: Holder::Lent(self.holder.connection()), level, over: false };
         nested.connection().begin(&level.savepoint_sql()).await?;
         Ok(Box::new(nested))
     }
@@ -68,7 +62,7 @@ impl<C: AsRef<Connection> + Send + Sync> AsyncTransaction for OpenTransaction<C>
 }
 
 #[async_trait]
-impl<C: AsRef<Connection> + Send + Sync> AsyncExecutor for OpenTransaction<C> {
+impl AsyncExecutor for OpenTransaction<'_> {
     async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
         self.connection().execute(sql, params).await
     }
@@ -90,7 +84,7 @@ impl<C: AsRef<Connection> + Send + Sync> AsyncExecutor for OpenTransaction<C> {
     }
 
     async fn fetch_stream(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'_>> {
-        stream::rows(self, sql, params).await
+        stream::rows(Holder::Lent(self.connection()), sql, params).await
     }
 
     async fn copy_in(&self, sql: &str, chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin)) -> Result<u64> {
@@ -98,7 +92,7 @@ impl<C: AsRef<Connection> + Send + Sync> AsyncExecutor for OpenTransaction<C> {
     }
 
     async fn copy_out(&self, sql: &str) -> Result<BytesStream<'_>> {
-        stream::copy_out(self, sql).await
+        stream::copy_out(Holder::Lent(self.connection()), sql).await
     }
 
     async fn describe(&self, sql: &str) -> Result<Description> {

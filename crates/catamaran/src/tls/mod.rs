@@ -91,8 +91,3 @@ fn attempts(_: &Config, mode: SslMode) -> Result<Vec<Attempt>> {
         )),
     }
 }
-
-/// Whether the driver's error is about TLS, which it says only in words.
-pub(crate) fn is_tls_error(error: &tokio_postgres::Error) -> bool {
-    error.to_string().starts_with("error performing TLS handshake")
-}

@@ -142,7 +142,7 @@ impl<'a> Element<'a> {
         let (&tag, after) = input.split_first()?;
         let (&length, after) = after.split_first()?;
         let (length, after) = match length {
-            0..0x80 => (usize::from(length), after),
+            0..=0x7f => (usize::from(length), after),
             // TLS itself counts the bytes of a certificate in three.
             0x81..=0x83 => {
                 let (bytes, after) = after.split_at_checked(usize::from(length & 0x7f))?;
@@ -156,5 +156,25 @@ impl<'a> Element<'a> {
 
     fn tagged(self, tag: u8) -> Option<Self> {
         (self.tag == tag).then_some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CertificateDer, public_key};
+    use rustls::pki_types::pem::PemObject;
+
+    #[test]
+    fn the_key_is_found_in_certificates_of_versions_1_and_3() {
+        let certificate = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+        let old = certificate(include_str!("test_certificate_v1.pem"));
+        let new = certificate(include_str!("test_certificate.pem"));
+        let key = public_key(&new).unwrap();
+        // Sequence, length, sequence of two object identifiers: an elliptic curve's key of 256 bits.
+        assert_eq!((key.len(), &key[..4]), (91, &[0x30, 0x59, 0x30, 0x13][..]));
+        assert_eq!(public_key(&old), Some(key));
+        for length in 0..new.len() {
+            assert_eq!(public_key(&CertificateDer::from(&new[..length])), None);
+        }
     }
 }

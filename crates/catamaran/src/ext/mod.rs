@@ -1,0 +1,11 @@
+//! Generic methods for whatever implements the base traits, which so stay object-safe.
+
+mod attempt;
+mod executor;
+mod service;
+
+pub use attempt::{AsyncAttempt, Attempt};
+pub use executor::{AsyncExecutorExt, ExecutorExt};
+#[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
+pub use service::AsyncDatabaseServiceExt;
+pub use service::DatabaseServiceExt;

@@ -1,0 +1,144 @@
+//! Closures in a transaction, run again where the server asks for it.
+
+use std::time::Duration;
+
+use super::attempt::{Attempt, Seen};
+#[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
+use crate::{AsyncDatabaseService, ext::AsyncAttempt};
+use crate::{DatabaseService, Error, ErrorKind, TransactionOptions, retry::Retry};
+
+/// Generic methods of every [`DatabaseService`].
+pub trait DatabaseServiceExt: DatabaseService {
+    #[doc = include_str!("../../docs/transaction.md")]
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the thread, also between two runs.
+    ///
+    /// ```no_run
+    /// use catamaran::{DatabaseService, Result, TransactionOptions, prelude::*};
+    ///
+    /// fn transfer(db: &dyn DatabaseService, from: i64, to: i64, amount: i64) -> Result<()> {
+    ///     db.transaction(TransactionOptions::new(), |tx| {
+    ///         tx.execute("UPDATE accounts SET balance = balance - $2 WHERE id = $1", &[&from, &amount])?;
+    ///         tx.execute("UPDATE accounts SET balance = balance + $2 WHERE id = $1", &[&to, &amount])?;
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
+    #[track_caller]
+    fn transaction<T, E, F>(&self, options: TransactionOptions, closure: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Attempt) -> Result<T, E> + Clone,
+        E: From<Error>,
+    {
+        let mut retry = Retry::new(options.get_retries());
+        loop {
+            let seen = Seen::default();
+            let mut attempt = Attempt::new(self.begin(options)?, seen.clone());
+            let failed = match closure.clone()(&mut attempt) {
+                Ok(value) => match attempt.into_inner().commit() {
+                    Ok(()) => return Ok(value),
+                    Err(error) => Failed::commit(error, &seen),
+                },
+                Err(error) => {
+                    // The closure's error says more; a transaction that can't be rolled back is closed.
+                    let _ = attempt.into_inner().rollback();
+                    Failed::closure(error, &seen)
+                }
+            };
+            std::thread::sleep(failed.wait(&mut retry)?);
+        }
+    }
+}
+
+impl<D: DatabaseService + ?Sized> DatabaseServiceExt for D {}
+
+/// Generic methods of every [`AsyncDatabaseService`].
+#[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
+pub trait AsyncDatabaseServiceExt: AsyncDatabaseService {
+    #[doc = include_str!("../../docs/transaction.md")]
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while the closure runs or between two runs, nothing is kept; dropped during the commit, whether it took
+    /// effect is unknown. The future is `Send` if the closure's future is.
+    ///
+    /// ```no_run
+    /// use catamaran::{AsyncDatabaseService, Result, TransactionOptions, prelude::*};
+    ///
+    /// async fn transfer(db: &dyn AsyncDatabaseService, from: i64, to: i64, amount: i64) -> Result<()> {
+    ///     db.transaction(TransactionOptions::new(), async |tx| {
+    ///         tx.execute("UPDATE accounts SET balance = balance - $2 WHERE id = $1", &[&from, &amount]).await?;
+    ///         tx.execute("UPDATE accounts SET balance = balance + $2 WHERE id = $1", &[&to, &amount]).await?;
+    ///         Ok(())
+    ///     }).await
+    /// }
+    /// ```
+    // No `+ Send`: that of the closure's future can't be asked for on stable Rust, and is inferred at the call instead.
+    fn transaction<T, E, F>(&self, options: TransactionOptions, closure: F) -> impl Future<Output = Result<T, E>>
+    where
+        F: AsyncFnOnce(&mut AsyncAttempt) -> Result<T, E> + Clone,
+        E: From<Error>,
+    {
+        async move {
+            let mut retry = Retry::new(options.get_retries());
+            loop {
+                let seen = Seen::default();
+                let mut attempt = AsyncAttempt::new(self.begin(options).await?, seen.clone());
+                let failed = match closure.clone()(&mut attempt).await {
+                    Ok(value) => match attempt.into_inner().commit().await {
+                        Ok(()) => return Ok(value),
+                        Err(error) => Failed::commit(error, &seen),
+                    },
+                    Err(error) => {
+                        let _ = attempt.into_inner().rollback().await;
+                        Failed::closure(error, &seen)
+                    }
+                };
+                tokio::time::sleep(failed.wait(&mut retry)?).await;
+            }
+        }
+    }
+}
+
+#[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
+impl<D: AsyncDatabaseService + ?Sized> AsyncDatabaseServiceExt for D {}
+
+/// What an attempt failed with, and what that is to be judged by.
+struct Failed<E> {
+    error: E,
+    cause: Option<Error>,
+}
+
+impl<E> Failed<E> {
+    fn closure(error: E, seen: &Seen) -> Self {
+        Self { error, cause: seen.take() }
+    }
+
+    fn commit(error: Error, seen: &Seen) -> Self
+    where
+        E: From<Error>,
+    {
+        let cause = match error.kind() {
+            // The closure passed over the failure of a statement.
+            ErrorKind::TransactionAborted => seen.take(),
+            // Run again, it might take effect twice.
+            ErrorKind::CommitUnknown => None,
+            _ => Some(error.clone()),
+        };
+        Self { error: error.into(), cause }
+    }
+
+    /// How long to wait before the next attempt, or the error if there is to be none.
+    fn wait(self, retry: &mut Retry) -> Result<Duration, E> {
+        match self.cause.map(|cause| retry.after(cause, fastrand::f64())) {
+            Some(Ok(wait)) => Ok(wait),
+            Some(Err(_)) | None => Err(self.error),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "service_tests.rs"]
+mod tests;

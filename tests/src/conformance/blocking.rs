@@ -1,0 +1,135 @@
+//! The interpreter on the blocking traits. Its twin is `nonblocking`, function by function.
+
+use catamaran::{BytesIter, DatabaseService, Executor, Iter, Result, RowIter, Session, ToSql, Transaction};
+
+use super::{
+    case::{Action, End, Param, Step},
+    outcome::Reply,
+};
+
+/// What steps are done to.
+enum At<'a> {
+    Service,
+    Session(&'a mut dyn Session),
+    Transaction(&'a mut dyn Transaction),
+    /// One whose stream is open.
+    Streaming(&'a dyn Executor),
+}
+
+/// Does the steps, and returns what each gave.
+pub fn run(service: &dyn DatabaseService, steps: &[Step]) -> Vec<Reply> {
+    let mut run = Run { service, tape: Vec::new() };
+    run.steps(&mut At::Service, steps);
+    run.tape
+}
+
+struct Run<'s> {
+    service: &'s dyn DatabaseService,
+    tape: Vec<Reply>,
+}
+
+impl Run<'_> {
+    fn steps(&mut self, at: &mut At<'_>, steps: &[Step]) {
+        for step in steps {
+            self.step(at, &step.action);
+        }
+    }
+
+    fn step(&mut self, at: &mut At<'_>, action: &Action) {
+        match action {
+            Action::Begin(options, steps, end) => {
+                let transaction: Result<Box<dyn Transaction + '_>> = match at {
+                    At::Session(session) => session.begin(*options),
+                    _ => self.service.begin(*options).map(|transaction| transaction as _),
+                };
+                self.transaction(transaction, steps, end);
+            }
+            Action::Savepoint(steps, end) => {
+                let At::Transaction(transaction) = at else { panic!("a savepoint outside a transaction") };
+                let savepoint = transaction.savepoint();
+                self.transaction(savepoint, steps, end);
+            }
+            Action::Session(steps) => match self.service.session() {
+                Ok(mut session) => {
+                    self.tape.push(Reply::Done(Ok(())));
+                    self.steps(&mut At::Session(&mut *session), steps);
+                }
+                Err(error) => self.tape.push(Reply::Done(Err(error))),
+            },
+            Action::OnService(steps) => self.steps(&mut At::Service, steps),
+            Action::Ping => self.tape.push(Reply::Done(self.service.ping())),
+            Action::Status => self.tape.push(Reply::Status(self.service.status())),
+            Action::Close(deadline) => self.tape.push(Reply::Done(self.service.close(*deadline))),
+            _ => {
+                let service = self.service;
+                match at {
+                    At::Service => self.statement(service, action),
+                    At::Session(session) => self.statement(&**session, action),
+                    At::Transaction(transaction) => self.statement(&**transaction, action),
+                    At::Streaming(executor) => self.statement(*executor, action),
+                }
+            }
+        }
+    }
+
+    fn transaction(&mut self, begun: Result<Box<dyn Transaction + '_>>, steps: &[Step], end: &End) {
+        let mut transaction = match begun {
+            Ok(transaction) => transaction,
+            Err(error) => return self.tape.push(Reply::Done(Err(error))),
+        };
+        self.tape.push(Reply::Done(Ok(())));
+        self.steps(&mut At::Transaction(&mut *transaction), steps);
+        match end {
+            End::Commit(_) => self.tape.push(Reply::Done(transaction.commit())),
+            End::Rollback(_) => self.tape.push(Reply::Done(transaction.rollback())),
+            End::Drop => drop(transaction),
+        }
+    }
+
+    fn statement(&mut self, db: &dyn Executor, action: &Action) {
+        let reply = match action {
+            Action::Execute(sql, params) => Reply::Count(db.execute(sql, &borrowed(params))),
+            Action::FetchAll(sql, params) => Reply::Rows(db.fetch_all(sql, &borrowed(params))),
+            Action::FetchOne(sql, params) => Reply::Row(db.fetch_one(sql, &borrowed(params))),
+            Action::FetchOptional(sql, params) => Reply::Optional(db.fetch_optional(sql, &borrowed(params))),
+            Action::Batch(sql) => Reply::Done(db.batch_execute(sql)),
+            Action::Stream(sql, params, some, meanwhile) => {
+                return self.stream(db, db.fetch_iter(sql, &borrowed(params)), *some, meanwhile);
+            }
+            Action::CopyIn(sql, chunks) => Reply::Count(db.copy_in(sql, &mut chunks.iter().cloned())),
+            Action::CopyOut(sql, some) => Reply::Chunks(db.copy_out(sql).map(|mut chunks: BytesIter<'_>| take(&mut chunks, *some))),
+            Action::Describe(sql) => Reply::Description(db.describe(sql)),
+            other => panic!("{other:?} is no statement"),
+        };
+        self.tape.push(reply);
+    }
+
+    fn stream(&mut self, db: &dyn Executor, opened: Result<RowIter<'_>>, some: Option<usize>, meanwhile: &[Step]) {
+        match opened {
+            Ok(mut rows) => {
+                let taken = take(&mut rows, some);
+                self.tape.push(Reply::Stream(Ok(taken)));
+                self.steps(&mut At::Streaming(db), meanwhile);
+            }
+            Err(error) => self.tape.push(Reply::Stream(Err(error))),
+        }
+    }
+}
+
+fn take<T>(items: &mut Iter<'_, T>, some: Option<usize>) -> Vec<Result<T>> {
+    let mut taken = Vec::new();
+    while some.is_none_or(|some| taken.len() < some) {
+        let Some(item) = items.next() else { break };
+        let failed = item.is_err();
+        taken.push(item);
+        if failed {
+            break;
+        }
+    }
+    taken
+}
+
+/// Parameters as the traits take them.
+pub(super) fn borrowed(params: &[Param]) -> Vec<&(dyn ToSql + Sync)> {
+    params.iter().map(|param| &**param as &(dyn ToSql + Sync)).collect()
+}

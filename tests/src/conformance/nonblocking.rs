@@ -1,0 +1,150 @@
+//! The interpreter on the async traits. Its twin is `blocking`, function by function.
+
+use catamaran::{
+    AsyncDatabaseService, AsyncExecutor, AsyncIter, AsyncSession, AsyncTransaction, BytesStream, Result, RowStream,
+};
+use futures_util::{FutureExt as _, future::BoxFuture, stream};
+
+use super::{
+    blocking::borrowed,
+    case::{Action, End, Step},
+    outcome::Reply,
+};
+
+/// What steps are done to.
+enum At<'a> {
+    Service,
+    Session(&'a mut dyn AsyncSession),
+    Transaction(&'a mut dyn AsyncTransaction),
+    /// One whose stream is open.
+    Streaming(&'a dyn AsyncExecutor),
+}
+
+/// Does the steps, and returns what each gave.
+pub async fn run(service: &dyn AsyncDatabaseService, steps: &[Step]) -> Vec<Reply> {
+    let mut run = Run { service, tape: Vec::new() };
+    run.steps(&mut At::Service, steps).await;
+    run.tape
+}
+
+struct Run<'s> {
+    service: &'s dyn AsyncDatabaseService,
+    tape: Vec<Reply>,
+}
+
+impl Run<'_> {
+    /// Boxed, since steps have steps.
+    fn steps<'a>(&'a mut self, at: &'a mut At<'_>, steps: &'a [Step]) -> BoxFuture<'a, ()> {
+        async move {
+            for step in steps {
+                self.step(at, &step.action).await;
+            }
+        }
+        .boxed()
+    }
+
+    async fn step(&mut self, at: &mut At<'_>, action: &Action) {
+        match action {
+            Action::Begin(options, steps, end) => {
+                let transaction: Result<Box<dyn AsyncTransaction + '_>> = match at {
+                    At::Session(session) => session.begin(*options).await,
+                    _ => self.service.begin(*options).await.map(|transaction| transaction as _),
+                };
+                self.transaction(transaction, steps, end).await;
+            }
+            Action::Savepoint(steps, end) => {
+                let At::Transaction(transaction) = at else { panic!("a savepoint outside a transaction") };
+                let savepoint = transaction.savepoint().await;
+                self.transaction(savepoint, steps, end).await;
+            }
+            Action::Session(steps) => match self.service.session().await {
+                Ok(mut session) => {
+                    self.tape.push(Reply::Done(Ok(())));
+                    self.steps(&mut At::Session(&mut *session), steps).await;
+                }
+                Err(error) => self.tape.push(Reply::Done(Err(error))),
+            },
+            Action::OnService(steps) => self.steps(&mut At::Service, steps).await,
+            Action::Ping => self.tape.push(Reply::Done(self.service.ping().await)),
+            Action::Status => self.tape.push(Reply::Status(self.service.status())),
+            Action::Close(deadline) => self.tape.push(Reply::Done(self.service.close(*deadline).await)),
+            _ => {
+                let service = self.service;
+                match at {
+                    At::Service => self.statement(service, action).await,
+                    At::Session(session) => self.statement(&**session, action).await,
+                    At::Transaction(transaction) => self.statement(&**transaction, action).await,
+                    At::Streaming(executor) => self.statement(*executor, action).await,
+                }
+            }
+        }
+    }
+
+    async fn transaction(&mut self, begun: Result<Box<dyn AsyncTransaction + '_>>, steps: &[Step], end: &End) {
+        let mut transaction = match begun {
+            Ok(transaction) => transaction,
+            Err(error) => return self.tape.push(Reply::Done(Err(error))),
+        };
+        self.tape.push(Reply::Done(Ok(())));
+        self.steps(&mut At::Transaction(&mut *transaction), steps).await;
+        match end {
+            End::Commit(_) => self.tape.push(Reply::Done(transaction.commit().await)),
+            End::Rollback(_) => self.tape.push(Reply::Done(transaction.rollback().await)),
+            End::Drop => drop(transaction),
+        }
+    }
+
+    async fn statement(&mut self, db: &dyn AsyncExecutor, action: &Action) {
+        let reply = match action {
+            Action::Execute(sql, params) => Reply::Count(db.execute(sql, &borrowed(params)).await),
+            Action::FetchAll(sql, params) => Reply::Rows(db.fetch_all(sql, &borrowed(params)).await),
+            Action::FetchOne(sql, params) => Reply::Row(db.fetch_one(sql, &borrowed(params)).await),
+            Action::FetchOptional(sql, params) => Reply::Optional(db.fetch_optional(sql, &borrowed(params)).await),
+            Action::Batch(sql) => Reply::Done(db.batch_execute(sql).await),
+            Action::Stream(sql, params, some, meanwhile) => {
+                let opened = db.fetch_stream(sql, &borrowed(params)).await;
+                return self.stream(db, opened, *some, meanwhile).await;
+            }
+            Action::CopyIn(sql, chunks) => {
+                Reply::Count(db.copy_in(sql, &mut stream::iter(chunks.iter().cloned())).await)
+            }
+            Action::CopyOut(sql, some) => Reply::Chunks(match db.copy_out(sql).await {
+                Ok(mut chunks) => Ok(take::<_>(&mut chunks as &mut BytesStream<'_>, *some).await),
+                Err(error) => Err(error),
+            }),
+            Action::Describe(sql) => Reply::Description(db.describe(sql).await),
+            other => panic!("{other:?} is no statement"),
+        };
+        self.tape.push(reply);
+    }
+
+    async fn stream(
+        &mut self,
+        db: &dyn AsyncExecutor,
+        opened: Result<RowStream<'_>>,
+        some: Option<usize>,
+        meanwhile: &[Step],
+    ) {
+        match opened {
+            Ok(mut rows) => {
+                let taken = take(&mut rows, some).await;
+                self.tape.push(Reply::Stream(Ok(taken)));
+                self.steps(&mut At::Streaming(db), meanwhile).await;
+            }
+            Err(error) => self.tape.push(Reply::Stream(Err(error))),
+        }
+    }
+}
+
+async fn take<T>(items: &mut AsyncIter<'_, T>, some: Option<usize>) -> Vec<Result<T>> {
+    let mut taken = Vec::new();
+    while some.is_none_or(|some| taken.len() < some) {
+        let Some(item) = items.next().await else { break };
+        let failed = item.is_err();
+        taken.push(item);
+        if failed {
+            break;
+        }
+    }
+    taken
+}
