@@ -1,1 +1,5 @@
-//! Placeholder.
+//! What the tests of both services share.
+
+#[allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test's library")]
+pub mod conformance;
+pub mod hull;

@@ -134,3 +134,105 @@ fn mentions(tokens: TokenStream, parameters: &[&Ident]) -> bool {
         _ => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use syn::{DeriveInput, parse_quote};
+
+    fn error(input: &DeriveInput) -> String {
+        let errors: Vec<String> =
+            super::expand(input).unwrap_err().into_iter().map(|error| error.to_string()).collect();
+        errors.join("; ")
+    }
+
+    #[test]
+    fn misuse_is_told_apart() {
+        let cases: Vec<(DeriveInput, &str)> = vec![
+            (
+                parse_quote!(
+                    enum E {
+                        A,
+                    }
+                ),
+                "`FromRow` can be derived for structs only",
+            ),
+            (
+                parse_quote!(
+                    struct S<'a> {
+                        a: &'a str,
+                    }
+                ),
+                "`FromRow` can't be derived for a struct that borrows: it outlives the row",
+            ),
+            (
+                parse_quote!(
+                    struct S {
+                        #[from_row(renam = "x")]
+                        a: i64,
+                    }
+                ),
+                "unknown attribute of a field; there are `rename`, `default`, `json` and `flatten`",
+            ),
+            (
+                parse_quote!(
+                    #[from_row(rename = "x")]
+                    struct S {
+                        a: i64,
+                    }
+                ),
+                "unknown attribute of a struct; there are `crate` and `rename_all`",
+            ),
+            (
+                parse_quote!(
+                    struct S {
+                        #[from_row(rename = "x", flatten)]
+                        a: A,
+                        #[from_row(default, default)]
+                        b: i64,
+                    }
+                ),
+                "`rename` makes no sense together with `flatten`; given twice",
+            ),
+            (
+                parse_quote!(
+                    #[from_row(rename_all = "Title Case")]
+                    struct S {
+                        a: i64,
+                    }
+                ),
+                "unknown case; there are \"lowercase\", \"UPPERCASE\", \"PascalCase\", \"camelCase\", \"snake_case\", \
+                 \"SCREAMING_SNAKE_CASE\", \"kebab-case\", \"SCREAMING-KEBAB-CASE\"",
+            ),
+            (
+                parse_quote!(
+                    #[from_row(rename_all = "camelCase")]
+                    struct S(i64);
+                ),
+                "`rename_all` needs fields that have names",
+            ),
+        ];
+        for (input, expected) in cases {
+            assert_eq!(error(&input), expected);
+        }
+    }
+
+    #[test]
+    fn bounds_are_on_the_fields_types_that_mention_a_parameter() {
+        let input: DeriveInput = parse_quote! {
+            #[from_row(crate = "other::path")]
+            struct S<T, U> { a: Vec<T>, b: i64, #[from_row(flatten)] c: U, #[from_row(json, default)] d: Option<T> }
+        };
+        let code = super::expand(&input).unwrap().to_string();
+        for bound in [
+            "Vec < T > : other :: path :: FromSqlOwned",
+            "U : other :: path :: FromRow",
+            "Option < T > : other :: path :: __private :: DeserializeOwned",
+            "Option < T > : :: core :: default :: Default",
+        ] {
+            assert!(code.contains(bound), "{bound} in {code}");
+        }
+        assert!(!code.contains("i64 :") && !code.contains(":: catamaran"), "{code}");
+    }
+}

@@ -23,7 +23,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// let row = row! { "id" => 1i64, "display_name" => "Ada", "note" => None::<String> };
 /// let provider = Provider::from_row(&row)?;
 /// assert_eq!(provider, Provider { id: 1, name: "Ada".into(), note: None });
-/// # catamaran::Result::Ok(())
+/// # Ok::<(), catamaran::Error>(())
 /// ```
 ///
 /// Columns that no field asks for are left alone. A field's type is any `FromSql` that borrows nothing from the row. The
@@ -88,7 +88,7 @@ use syn::{DeriveInput, parse_macro_input};
 ///     Account::<i32>::from_row(&row).err().unwrap().to_string(),
 ///     "column \"accountId\" of type int8 can't be read as i32",
 /// );
-/// # catamaran::Result::Ok(())
+/// # Ok::<(), catamaran::Error>(())
 /// ```
 #[proc_macro_derive(FromRow, attributes(from_row))]
 pub fn derive_from_row(input: TokenStream) -> TokenStream {

@@ -76,6 +76,8 @@ impl<F> std::fmt::Debug for DropAfterPolls<F> {
 ///
 /// After each cancelled future `check` is called with its number of polls, to
 /// look at what it left behind. `None` if none completed within `limit` polls.
+/// A future that waits for something that never happens is not polled again,
+/// and so is never cancelled at a later poll either.
 pub async fn at_every_poll<F: Future>(
     limit: usize,
     mut make: impl FnMut() -> F,

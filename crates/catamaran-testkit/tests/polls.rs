@@ -71,7 +71,10 @@ async fn every_poll_is_tried_until_one_completes() {
     let tries = Cell::new(0);
     let never = || {
         tries.set(tries.get() + 1);
-        std::future::pending::<()>()
+        poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::<()>::Pending
+        })
     };
     assert_eq!(at_every_poll(5, never, async |_| {}).await, None);
     assert_eq!(tries.get(), 6);

@@ -49,7 +49,7 @@ async fn a_server_with_tls_is_verified() {
         let error = used(&cluster, host, tls(&files.unrelated_ca(), None)).await.unwrap_err();
         assert!(format!("{error:?}").contains("UnknownIssuer"), "{error:?}");
     }
-    tokio_postgres::connect(&cluster.url("postgres"), NoTls).await.expect("TLS is not required");
+    assert!(tokio_postgres::connect(&cluster.url("postgres"), NoTls).await.is_ok(), "TLS is not required");
     cluster.restart().unwrap();
     assert!(used(&cluster, "localhost", tls(&files.ca(), None)).await.unwrap());
 }
@@ -63,7 +63,7 @@ async fn a_certificate_for_another_name_is_told_apart() {
     // The authority is right and only the name is wrong: a client that asks for
     // the certificate's own name is satisfied.
     let text = format!("host=db.example hostaddr=127.0.0.1 port={} user=postgres sslmode=require", cluster.port());
-    tokio_postgres::connect(&text, tls(&ca, None)).await.unwrap();
+    assert!(tokio_postgres::connect(&text, tls(&ca, None)).await.is_ok());
     let error = tokio_postgres::connect(&cluster.url("postgres"), NoTls).await.err().unwrap();
     assert_eq!(error.code().unwrap().code(), "28000", "TLS is required");
     drop(cluster.database().unwrap());

@@ -16,7 +16,7 @@ type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 macro_rules! forward_executor {
     ([$($generics:tt)*] $pointer:ty) => {
         impl<$($generics)*> Executor for $pointer {
-            forward_executor! {
+            forward_executor! { @methods
                 execute(sql: &str, params: &[&(dyn ToSql + Sync)]) -> u64;
                 fetch_all(sql: &str, params: &[&(dyn ToSql + Sync)]) -> Vec<Row>;
                 fetch_one(sql: &str, params: &[&(dyn ToSql + Sync)]) -> Row;
@@ -29,7 +29,7 @@ macro_rules! forward_executor {
             }
         }
     };
-    ($($method:ident($($arg:ident: $ty:ty),+) -> $output:ty;)+) => {$(
+    (@methods $($method:ident($($arg:ident: $ty:ty),+) -> $output:ty;)+) => {$(
         // The guard reports the caller's line, not this one.
         #[track_caller]
         fn $method(&self, $($arg: $ty),+) -> Result<$output> {
@@ -45,7 +45,7 @@ macro_rules! forward_executor {
 macro_rules! forward_async_executor {
     ([$($generics:tt)*] $pointer:ty) => {
         impl<$($generics)*> AsyncExecutor for $pointer {
-            forward_async_executor! {
+            forward_async_executor! { @methods
                 ['life2, 'life3] execute(params: &'life2 [&'life3 (dyn ToSql + Sync)]) -> u64;
                 ['life2, 'life3] fetch_all(params: &'life2 [&'life3 (dyn ToSql + Sync)]) -> Vec<Row>;
                 ['life2, 'life3] fetch_one(params: &'life2 [&'life3 (dyn ToSql + Sync)]) -> Row;
@@ -60,7 +60,7 @@ macro_rules! forward_async_executor {
             }
         }
     };
-    ($([$($life:lifetime),*] $method:ident($($arg:ident: $ty:ty)?) -> $output:ty;)+) => {$(
+    (@methods $([$($life:lifetime),*] $method:ident($($arg:ident: $ty:ty)?) -> $output:ty;)+) => {$(
         fn $method<'life0, 'life1, $($life,)* 'async_trait>(
             &'life0 self,
             sql: &'life1 str,
@@ -93,8 +93,8 @@ forward_async_executor!([] crate::ext::AsyncAttempt);
 mod tests {
     use super::*;
     use crate::{
-        AsyncDatabaseService, AsyncSession, AsyncTransaction, DatabaseService, Session, Transaction,
-        AsyncExecutorExt as _, ExecutorExt as _,
+        AsyncDatabaseService, AsyncExecutorExt as _, AsyncSession, AsyncTransaction, DatabaseService, ExecutorExt as _,
+        Session, Transaction,
     };
 
     fn helper(db: &dyn Executor) -> Result<u64> {

@@ -17,7 +17,7 @@ use crate::{Result, Row, row::RowIndex};
 ///
 /// let (id, role) = <(i64, String)>::from_row(&row! { "id" => 1i64, "role" => "user" })?;
 /// assert_eq!((id, role.as_str()), (1, "user"));
-/// # catamaran::Result::Ok(())
+/// # Ok::<(), catamaran::Error>(())
 /// ```
 pub trait FromRow: Sized {
     /// Reads the row.

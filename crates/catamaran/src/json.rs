@@ -14,7 +14,7 @@ mod wire;
 use std::cell::Cell;
 
 use postgres_types::{Field, Kind, Type};
-use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::value::RawValue;
 
 use self::{
@@ -68,10 +68,16 @@ impl<'a> WireJson<'a> {
         self.checked(text::write(self.ty, raw, &mut out))?;
         // NaN and the infinities are no JSON numbers: the server quotes them.
         if out.trim_start_matches('-').starts_with(|first: char| first.is_ascii_digit()) {
-            verbatim(out, serializer)
+            self.verbatim(out, serializer)
         } else {
             serializer.serialize_str(&out)
         }
+    }
+
+    /// JSON as it is, digit for digit.
+    fn verbatim<S: Serializer>(&self, json: String, serializer: S) -> Result<S::Ok, S::Error> {
+        let json = self.checked(RawValue::from_string(json).map_err(|_| Problem::Malformed))?;
+        json.serialize(serializer)
     }
 
     fn array<S: Serializer>(&self, member: &'a Type, raw: &'a [u8], serializer: S) -> Result<S::Ok, S::Error> {
@@ -127,9 +133,9 @@ impl Serialize for WireJson<'_> {
                 let zoned = *self.ty == Type::TIMESTAMPTZ;
                 serializer.collect_str(&time::Timestamp { micros, zoned, style: Style::Xsd })
             }
-            Type::JSON => verbatim(self.checked(utf8(raw))?.to_owned(), serializer),
-            Type::JSONB => verbatim(self.checked(text::versioned(raw))?.to_owned(), serializer),
-            _ if self.ty.name() == "hstore" => verbatim(self.checked(hstore(reader))?, serializer),
+            Type::JSON => self.verbatim(self.checked(utf8(raw))?.to_owned(), serializer),
+            Type::JSONB => self.verbatim(self.checked(text::versioned(raw))?.to_owned(), serializer),
+            _ if self.ty.name() == "hstore" => self.verbatim(self.checked(hstore(reader))?, serializer),
             _ => {
                 let mut out = String::new();
                 self.checked(text::write(self.ty, raw, &mut out))?;
@@ -137,11 +143,6 @@ impl Serialize for WireJson<'_> {
             }
         }
     }
-}
-
-/// JSON as it is, digit for digit.
-fn verbatim<S: Serializer>(json: String, serializer: S) -> Result<S::Ok, S::Error> {
-    RawValue::from_string(json).map_err(|_| S::Error::custom("a value of JSON is malformed"))?.serialize(serializer)
 }
 
 /// The extension casts its type to JSON: an object of strings.
@@ -198,3 +199,6 @@ fn array_dimensions(reader: &mut Reader<'_>) -> Result<Vec<usize>, Problem> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

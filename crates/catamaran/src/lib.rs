@@ -13,17 +13,21 @@ mod blocking;
 mod config;
 #[cfg(feature = "driver")]
 mod connect;
+mod copy;
 mod describe;
 #[cfg(feature = "driver")]
 mod driver_error;
 mod error;
 mod executor;
+mod ext;
+mod forward;
 mod from_row;
 mod json;
 #[cfg(feature = "mock")]
 pub mod mock;
 #[cfg(feature = "async")]
 mod nonblocking;
+pub mod prelude;
 mod retry;
 mod row;
 #[cfg(feature = "driver")]
@@ -49,9 +53,13 @@ pub use catamaran_derive::FromRow;
 pub use config::{Config, defaults};
 #[cfg(feature = "driver")]
 pub use connect::{Services, connect};
+pub use copy::CopyRow;
 pub use describe::Description;
 pub use error::{Error, ErrorKind, Result, ServerError};
 pub use executor::{AsyncExecutor, Executor};
+#[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
+pub use ext::AsyncDatabaseServiceExt;
+pub use ext::{AsyncAttempt, AsyncExecutorExt, Attempt, DatabaseServiceExt, ExecutorExt};
 #[doc(hidden)]
 pub use from_row::__private;
 pub use from_row::FromRow;

@@ -1,8 +1,11 @@
 //! Rows: what a server sent, or what a test made by hand, read the same way.
 
+mod builder;
+mod index;
+
 use std::{fmt, sync::Arc};
 
-use postgres_types::{FromSql, ToSql, Type};
+use postgres_types::{FromSql, Type};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::{
@@ -10,6 +13,8 @@ use crate::{
     json::WireJson,
     value::{Value, decode, decode_as},
 };
+
+pub use self::{builder::RowBuilder, index::RowIndex};
 
 /// A row of a result.
 ///
@@ -32,7 +37,7 @@ use crate::{
 ///     row.get::<i64>("role").unwrap_err().to_string(),
 ///     "column \"role\" of type text can't be read as i64",
 /// );
-/// # catamaran::Result::Ok(())
+/// # Ok::<(), catamaran::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Row(Repr);
@@ -71,67 +76,6 @@ impl Column {
     }
 }
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for usize {}
-    impl Sealed for str {}
-    impl Sealed for String {}
-    impl<T: Sealed + ?Sized> Sealed for &T {}
-}
-
-/// What a column is found by: its position from 0, or its name.
-///
-/// A name is looked for as it is first, and then without regard to the case of ASCII letters. Of several columns of one
-/// name, the first is found.
-pub trait RowIndex: sealed::Sealed {
-    #[doc(hidden)]
-    fn __find(&self, row: &Row) -> Option<usize>;
-    #[doc(hidden)]
-    fn __describe(&self) -> String;
-}
-
-impl RowIndex for usize {
-    fn __find(&self, row: &Row) -> Option<usize> {
-        (*self < row.len()).then_some(*self)
-    }
-
-    fn __describe(&self) -> String {
-        format!("no column at position {self}")
-    }
-}
-
-impl RowIndex for str {
-    fn __find(&self, row: &Row) -> Option<usize> {
-        row.columns()
-            .position(|(name, _)| name == self)
-            .or_else(|| row.columns().position(|(name, _)| name.eq_ignore_ascii_case(self)))
-    }
-
-    fn __describe(&self) -> String {
-        format!("no column \"{self}\"")
-    }
-}
-
-impl RowIndex for String {
-    fn __find(&self, row: &Row) -> Option<usize> {
-        self.as_str().__find(row)
-    }
-
-    fn __describe(&self) -> String {
-        self.as_str().__describe()
-    }
-}
-
-impl<T: RowIndex + ?Sized> RowIndex for &T {
-    fn __find(&self, row: &Row) -> Option<usize> {
-        T::__find(self, row)
-    }
-
-    fn __describe(&self) -> String {
-        T::__describe(self)
-    }
-}
-
 /// How errors call a column.
 struct Named<'a>(&'a str);
 
@@ -165,7 +109,7 @@ impl Row {
     ///
     /// let row = Row::from_values([Column::new("id", Type::INT8)], [Value::of(&1i64)])?;
     /// assert_eq!(row.get::<i64>("id")?, 1);
-    /// # catamaran::Result::Ok(())
+    /// # Ok::<(), catamaran::Error>(())
     /// ```
     pub fn from_values(columns: impl Into<Arc<[Column]>>, values: impl Into<Arc<[Value]>>) -> Result<Self> {
         let (columns, values) = (columns.into(), values.into());
@@ -242,7 +186,7 @@ impl Row {
     ///     row.get::<i64>("x").unwrap_err().to_string(),
     ///     "no column \"x\"; the row has \"id\", \"role\"",
     /// );
-    /// # catamaran::Result::Ok(())
+    /// # Ok::<(), catamaran::Error>(())
     /// ```
     pub fn get<'a, T: FromSql<'a>>(&'a self, index: impl RowIndex) -> Result<T> {
         let (name, ty, raw) = self.raw(index)?;
@@ -333,63 +277,53 @@ impl Serialize for Row {
     }
 }
 
-/// Makes a [`Row`] by hand, column by column.
-#[derive(Debug, Clone, Default)]
-pub struct RowBuilder {
-    columns: Vec<Column>,
-    values: Vec<Value>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FromRow, row};
 
-impl RowBuilder {
-    /// Adds a column of the value's natural type; see [`Value::of`].
-    #[must_use]
-    pub fn column(self, name: impl Into<String>, value: &(dyn ToSql + Sync)) -> Self {
-        self.value(name, Value::of(value))
+    #[test]
+    fn a_name_is_matched_as_it_is_and_then_without_case() {
+        let row = row! { "ID" => 1i64, "id" => 2i64, "id" => 3i64, "ß" => 4i64 };
+        assert_eq!(row.get::<i64>("id").unwrap(), 2);
+        assert_eq!(row.get::<i64>("ID").unwrap(), 1);
+        assert_eq!(row.get::<i64>("Id".to_owned()).unwrap(), 1);
+        assert_eq!(row.get::<i64>(&&3usize).unwrap(), 4);
+        assert_eq!(row.position("ẞ"), None);
+        assert_eq!(row.get::<i64>(4).unwrap_err().kind(), ErrorKind::UnknownColumn);
     }
 
-    /// Adds a column of a type. If the value cannot be sent as that type, reading the column is the error.
-    #[must_use]
-    pub fn typed(self, name: impl Into<String>, ty: &Type, value: &(dyn ToSql + Sync)) -> Self {
-        self.value(name, Value::typed_or_unencodable(ty, value))
+    #[test]
+    fn what_cannot_be_encoded_is_an_error_when_it_is_read() {
+        let row = row! { "a": Type::INT8 => "hunter2", "b" => 1i64 };
+        assert_eq!(
+            row.get::<i64>("a").unwrap_err().to_string(),
+            "column \"a\" was made from what can't be sent as type int8"
+        );
+        assert_eq!(row.get::<i64>("b").unwrap(), 1);
+        assert!(serde_json::to_string(&row).unwrap_err().to_string().contains("column \"a\""));
     }
 
-    /// Adds a column of a value's type.
-    #[must_use]
-    pub fn value(mut self, name: impl Into<String>, value: Value) -> Self {
-        self.columns.push(Column::new(name, value.ty().clone()));
-        self.values.push(value);
-        self
+    #[test]
+    fn values_have_to_fit_their_columns() {
+        let columns: Arc<[Column]> = [Column::new("a", Type::INT8)].into();
+        assert!(Row::from_values(Arc::clone(&columns), [Value::of(&1i64)]).is_ok());
+        for values in [vec![], vec![Value::of(&1i32)]] {
+            let error = Row::from_values(Arc::clone(&columns), values).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Encode);
+        }
     }
 
-    /// The row.
-    pub fn build(self) -> Row {
-        Row(Repr::Built { columns: self.columns.into(), values: self.values.into() })
+    #[test]
+    fn debug_shows_columns_and_no_values() {
+        assert_eq!(format!("{:?}", row! { "a" => "hunter2" }), "Row {\"a\": \"text\"}");
     }
-}
 
-/// Makes a [`Row`] by hand: `"name" => value` with the value's natural type (see [`Value::of`]), or
-/// `"name": type => value`.
-///
-/// It never fails; a value that has no natural type, or cannot be sent as the given one, is an error when it is read.
-///
-/// ```
-/// use catamaran::{row, types::Type};
-///
-/// let row = row! { "id" => 1i64, "role": Type::VARCHAR => "user", "tags" => vec!["a", "b"] };
-/// assert_eq!(row.get::<Vec<String>>("tags")?, ["a", "b"]);
-/// # catamaran::Result::Ok(())
-/// ```
-#[macro_export]
-macro_rules! row {
-    ($($name:literal $(: $ty:expr)? => $value:expr),* $(,)?) => {{
-        let builder = $crate::Row::builder();
-        $(let builder = $crate::row!(@column builder, $name, ($($ty)?), $value);)*
-        builder.build()
-    }};
-    (@column $builder:ident, $name:literal, (), $value:expr) => {
-        $builder.column($name, &$value)
-    };
-    (@column $builder:ident, $name:literal, ($ty:expr), $value:expr) => {
-        $builder.typed($name, &$ty, &$value)
-    };
+    #[test]
+    fn members_are_in_the_order_of_the_columns() {
+        let row = row! { "b" => 1i64, "a" => None::<bool>, "c" => vec!["x"] };
+        assert_eq!(serde_json::to_string(&row).unwrap(), r#"{"b":1,"a":null,"c":["x"]}"#);
+        let same = Row::from_row(&row).unwrap().to_built();
+        assert_eq!(serde_json::to_string(&same).unwrap(), r#"{"b":1,"a":null,"c":["x"]}"#);
+    }
 }

@@ -1,10 +1,14 @@
 //! One SQL value in the form that the wire has, made by hand; and the one way of reading such a form.
 
-use std::{any::type_name, error::Error as StdError, fmt, sync::Arc};
+mod decode;
+
+use std::{error::Error as StdError, fmt, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use postgres_types::{Format, FromSql, IsNull, ToSql, Type, WasNull, WrongType};
+use postgres_types::{Format, FromSql, IsNull, ToSql, Type, WrongType};
 
+pub(crate) use self::decode::{decode, decode_as};
+use self::decode::{error, public_cause};
 use crate::{Error, ErrorKind, Result, json::WireJson};
 
 type Cause = Box<dyn StdError + Sync + Send>;
@@ -21,7 +25,7 @@ type Cause = Box<dyn StdError + Sync + Send>;
 /// assert_eq!(value.get::<i64>()?, 42);
 /// assert_eq!(format!("{value:?}"), "42::int8");
 /// assert_ne!(value, Value::of(&42i32));
-/// # catamaran::Result::Ok(())
+/// # Ok::<(), catamaran::Error>(())
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct Value(Repr);
@@ -153,7 +157,7 @@ impl Value {
     /// let value = Value::typed(&Type::VARCHAR, &"user")?;
     /// assert_eq!(value.ty(), &Type::VARCHAR);
     /// assert!(Value::typed(&Type::INT4, &"user").is_err());
-    /// # catamaran::Result::Ok(())
+    /// # Ok::<(), catamaran::Error>(())
     /// ```
     pub fn typed(ty: &Type, value: &(dyn ToSql + Sync)) -> Result<Self> {
         match encode(ty, value) {
@@ -253,76 +257,6 @@ fn encode(ty: &Type, value: &(dyn ToSql + Sync)) -> Result<Option<Bytes>, Cause>
     }
 }
 
-/// Reads bytes of a type. All reading goes through here, so that it makes no difference where the bytes came from.
-pub(crate) fn decode<'a, T: FromSql<'a>>(what: &dyn fmt::Display, ty: &Type, raw: Option<&'a [u8]>) -> Result<T> {
-    decode_as(what, ty, raw, type_name::<T>())
-}
-
-/// [`decode`] that calls the Rust type by another name, for wrappers that the caller does not know of.
-pub(crate) fn decode_as<'a, T: FromSql<'a>>(
-    what: &dyn fmt::Display,
-    ty: &Type,
-    raw: Option<&'a [u8]>,
-    name: &str,
-) -> Result<T> {
-    if !T::accepts(ty) {
-        return Err(Error::new(ErrorKind::Decode, format!("{what} of type {ty} can't be read as {name}")));
-    }
-    T::from_sql_nullable(ty, raw).map_err(|cause| {
-        if raw.is_none() && cause.is::<WasNull>() {
-            return Error::new(ErrorKind::Decode, format!("{what} is NULL and can't be read as {name}"));
-        }
-        let (text, source) = public_cause(cause);
-        error(ErrorKind::Decode, format!("{what} of type {ty} can't be read as {name}{text}"), source)
-    })
-}
-
-fn error(kind: ErrorKind, message: String, source: Option<Cause>) -> Error {
-    match source {
-        Some(source) => Error::with_source(kind, message, source),
-        None => Error::new(kind, message),
-    }
-}
-
-/// A cause's text without the value that it may quote, and the cause itself if it quotes none.
-fn public_cause(cause: Cause) -> (String, Option<Cause>) {
-    if cause.is::<WrongType>() || cause.is::<WasNull>() {
-        return (format!(": {cause}"), Some(cause));
-    }
-    let text = cause.to_string();
-    let public = match cause.downcast_ref::<serde_json::Error>() {
-        Some(json) if json.is_data() => without_json_value(&text, json.line(), json.column()),
-        Some(_) => text.clone(),
-        None => without_quoted(&text),
-    };
-    let source = (public == text).then_some(cause);
-    (format!(": {public}"), source)
-}
-
-/// serde's message without what was found: "invalid type: string "secret", expected u64 at line 1 column 9".
-fn without_json_value(text: &str, line: usize, column: usize) -> String {
-    const FROM_THE_TYPE: [&str; 2] = ["missing field", "duplicate field"];
-    const FROM_THE_VALUE: [&str; 5] =
-        ["invalid type", "invalid value", "invalid length", "unknown variant", "unknown field"];
-    if FROM_THE_TYPE.iter().any(|prefix| text.starts_with(prefix)) {
-        return text.to_owned();
-    }
-    // The last "expected" is the type's: the value, which may contain anything, comes before it.
-    let expected = text.rfind(", expected ").and_then(|at| text.get(at..));
-    match (FROM_THE_VALUE.iter().find(|prefix| text.starts_with(**prefix)), expected) {
-        (Some(prefix), Some(expected)) => format!("{prefix}{expected}"),
-        _ => format!("JSON that does not fit at line {line} column {column}"),
-    }
-}
-
-/// The text with what stands in quotes or backticks left out.
-fn without_quoted(text: &str) -> String {
-    let (Some(first), Some(last)) = (text.find(['"', '`']), text.rfind(['"', '`'])) else {
-        return text.to_owned();
-    };
-    format!("{}…{}", text.get(..=first).unwrap_or_default(), text.get(last..).unwrap_or_default())
-}
-
 /// A column's bytes as they are, whatever its type; `None` is NULL.
 #[cfg(feature = "driver")]
 pub(crate) struct Raw<'a>(pub(crate) Option<&'a [u8]>);
@@ -339,5 +273,104 @@ impl<'a> FromSql<'a> for Raw<'a> {
 
     fn accepts(_: &Type) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::IpAddr, time::SystemTime};
+
+    use postgres_types::{Json, Kind, to_sql_checked};
+
+    use super::*;
+
+    #[derive(Debug, ToSql)]
+    #[postgres(name = "mood")]
+    enum Mood {
+        #[postgres(name = "happy")]
+        Happy,
+        #[postgres(name = "sad")]
+        Sad,
+    }
+
+    fn mood() -> Type {
+        Type::new("mood".into(), 90_000, Kind::Enum(vec!["happy".into(), "sad".into()]), "public".into())
+    }
+
+    /// What is NULL whatever the type.
+    #[derive(Debug)]
+    struct Nothing;
+
+    impl ToSql for Nothing {
+        fn to_sql(&self, _: &Type, _: &mut BytesMut) -> Result<IsNull, Cause> {
+            Ok(IsNull::Yes)
+        }
+
+        fn accepts(_: &Type) -> bool {
+            true
+        }
+
+        to_sql_checked!();
+    }
+
+    #[test]
+    fn a_rust_type_has_one_natural_type() {
+        let cases: &[(&(dyn ToSql + Sync), Type)] = &[
+            (&true, Type::BOOL),
+            (&1i64, Type::INT8),
+            (&1i32, Type::INT4),
+            (&1i16, Type::INT2),
+            (&1u32, Type::OID),
+            (&1i8, Type::CHAR),
+            (&1f64, Type::FLOAT8),
+            (&1f32, Type::FLOAT4),
+            (&"a", Type::TEXT),
+            (&"a".to_owned(), Type::TEXT),
+            (&vec![1u8], Type::BYTEA),
+            (&[1u8].as_slice(), Type::BYTEA),
+            (&SystemTime::UNIX_EPOCH, Type::TIMESTAMPTZ),
+            (&serde_json::json!({}), Type::JSONB),
+            (&Json(1), Type::JSONB),
+            (&IpAddr::from([127, 0, 0, 1]), Type::INET),
+            (&vec![1i64], Type::INT8_ARRAY),
+            (&Vec::<String>::new(), Type::TEXT_ARRAY),
+            (&vec![Some("a"), None], Type::TEXT_ARRAY),
+            (&None::<i64>, Type::INT8),
+            (&None::<Vec<Vec<u8>>>, Type::BYTEA_ARRAY),
+            (&Nothing, Type::UNKNOWN),
+        ];
+        for (value, ty) in cases {
+            assert_eq!(Value::of(*value).ty(), ty, "{value:?}");
+        }
+        assert!(Value::of(&None::<i64>).is_null());
+        assert!(!Value::of(&Some(1i64)).is_null());
+    }
+
+    #[test]
+    #[cfg(feature = "decimal")]
+    fn a_decimal_is_numeric() {
+        let decimal = rust_decimal::Decimal::new(150, 2);
+        assert_eq!(format!("{:?}", Value::of(&decimal)), "1.50::numeric");
+        assert_eq!(Value::of(&vec![decimal]).ty(), &Type::NUMERIC_ARRAY);
+    }
+
+    #[test]
+    fn debug_shows_what_the_value_holds() {
+        assert_eq!(format!("{:?}", Value::of(&vec![Some("a"), None])), "[\"a\",null]::_text");
+        assert_eq!(format!("{:?}", Value::of(&Mood::Sad)), "Sad::?");
+        assert_eq!(format!("{:?}", Value::typed(&mood(), &Mood::Sad).unwrap()), "\"sad\"::mood");
+        assert_eq!(format!("{:?}", Value::from_wire(Type::MONEY, Some(Bytes::from_static(b"1")))), "[49]::money");
+    }
+
+    #[test]
+    fn values_of_unknown_types_compare_but_cannot_be_read() {
+        assert_eq!(Value::of(&Mood::Sad), Value::of(&Mood::Sad));
+        assert_ne!(Value::of(&Mood::Sad), Value::of(&Mood::Happy));
+        let error = Value::of(&Mood::Sad).get::<String>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode);
+        assert!(error.to_string().ends_with("has no built-in type; name its type when making it"), "{error}");
+        let error = Value::typed(&Type::INT8, &"hunter2").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Encode);
+        assert!(error.to_string().starts_with("a value can't be sent as type int8: "), "{error}");
     }
 }

@@ -24,6 +24,10 @@ pub enum Expected {
     Status(usize),
     /// An error.
     Failure(FailureExpected),
+    /// One row, of which this was read, whatever its columns are.
+    Read(Vec<String>),
+    /// Anything, as long as all executors agree on it.
+    Any,
 }
 
 /// What rows must be.
@@ -164,6 +168,8 @@ impl Expected {
             }
             (Self::Status(max), Outcome::Status(have, fits)) => max == have && *fits,
             (Self::Failure(want), Outcome::Failed(have)) => return want.unmet(have),
+            (Self::Read(want), Outcome::Rows(have, None)) => have.reads.as_slice() == std::slice::from_ref(want),
+            (Self::Any, _) => true,
             _ => false,
         };
         (!met).then(|| format!("expected {self:?}, was {outcome:?}"))

@@ -37,6 +37,8 @@ pub(crate) struct Open {
     owed: Vec<Level>,
     /// The server reported an error since the innermost transaction began.
     failed: bool,
+    /// The server said goodbye, which the driver notices only at its next read.
+    lost: bool,
 }
 
 impl Connection {
@@ -44,7 +46,7 @@ impl Connection {
         let cancel = (client.cancel_token(), connector);
         let statements = StatementCache::new(keep);
         let (traces, owed) = (Traces::None, Vec::new());
-        Self(Mutex::new(Some(Open { client, cancel, statements, traces, abandoned: false, owed, failed: false })))
+        Self(Mutex::new(Some(Open { client, cancel, statements, traces, abandoned: false, owed, failed: false, lost: false })))
     }
 
     /// Runs something on the connection, unless a stream has it.
@@ -78,7 +80,7 @@ impl Connection {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.slot().as_ref().is_none_or(|open| open.client.is_closed())
+        self.slot().as_ref().is_none_or(|open| open.lost || open.client.is_closed())
     }
 
     /// Nothing is left on it and nothing runs: it can be used by anyone.
@@ -215,8 +217,10 @@ impl Open {
     }
 
     pub(crate) fn note_failure<T>(&mut self, result: &Result<T>) {
-        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server) {
-            self.failed = true;
+        match result.as_ref().map_err(Error::kind) {
+            Err(ErrorKind::Server) => self.failed = true,
+            Err(ErrorKind::ConnectionLost | ErrorKind::CommitUnknown) => self.lost = true,
+            _ => {}
         }
     }
 

@@ -48,13 +48,11 @@ pub struct Setting {
 /// The default of a [`Setting`]; `Display` renders it with its unit.
 ///
 /// ```
-/// # #[cfg(any(feature = "blocking", feature = "async"))] {
 /// use catamaran::defaults::Value;
 /// use std::time::Duration;
 ///
 /// assert_eq!(Value::Time(Duration::from_millis(1500)).to_string(), "1.5 s");
 /// assert_eq!(Value::Share(0.1).to_string(), "10 %");
-/// # }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -90,7 +88,6 @@ impl fmt::Display for Value {
 /// All settings with a default of this crate's own, in the order of the documentation.
 ///
 /// ```
-/// # #[cfg(any(feature = "blocking", feature = "async"))]
 /// for setting in catamaran::defaults::TABLE {
 ///     println!("| `{}` | {} | {} |", setting.name, setting.default, setting.meaning);
 /// }

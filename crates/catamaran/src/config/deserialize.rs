@@ -122,7 +122,8 @@ struct Secret(String);
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_string(SecretVisitor)
+        // Asked for a string, serde_json quotes a number that it finds instead, before any visitor is called.
+        deserializer.deserialize_any(SecretVisitor)
     }
 }
 
@@ -157,7 +158,15 @@ impl Visitor<'_> for SecretVisitor {
         Self::other()
     }
 
+    fn visit_i128<E: de::Error>(self, _: i128) -> Result<Secret, E> {
+        Self::other()
+    }
+
     fn visit_u64<E: de::Error>(self, _: u64) -> Result<Secret, E> {
+        Self::other()
+    }
+
+    fn visit_u128<E: de::Error>(self, _: u128) -> Result<Secret, E> {
         Self::other()
     }
 

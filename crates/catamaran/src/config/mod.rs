@@ -23,7 +23,6 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 /// take and give the configuration by value. [`defaults`] lists what holds otherwise.
 ///
 /// ```
-/// # #[cfg(any(feature = "blocking", feature = "async"))]
 /// # fn main() -> catamaran::Result<()> {
 /// use catamaran::Config;
 /// use std::time::Duration;
@@ -36,8 +35,6 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 /// assert_eq!(config.get_max_size(), 20);
 /// assert!(!format!("{config:?}").contains("secret"));
 /// # Ok(()) }
-/// # #[cfg(not(any(feature = "blocking", feature = "async")))]
-/// # fn main() {}
 /// ```
 ///
 /// # Host, user and database
@@ -54,13 +51,11 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 /// [`defaults::TABLE`] go beside either. Durations are numbers of seconds, with fractions. Unknown fields are refused.
 ///
 /// ```
-/// # #[cfg(any(feature = "blocking", feature = "async"))] {
 /// let config: catamaran::Config = serde_json::from_str(
 ///     r#"{ "url": "postgres://billing@db.example.com/billing", "password": "secret", "checkout_timeout": 2.5 }"#,
 /// )
 /// .unwrap();
 /// assert_eq!(config.get_checkout_timeout().as_millis(), 2500);
-/// # }
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct Config {
@@ -118,10 +113,8 @@ impl Config {
     /// A configuration in which everything is at its default; the same as [`Config::default`].
     ///
     /// ```
-    /// # #[cfg(any(feature = "blocking", feature = "async"))] {
     /// let config = catamaran::Config::new().host("db.example.com").user("billing").dbname("billing");
     /// assert_eq!(config.get_hosts(), ["db.example.com"]);
-    /// # }
     /// ```
     pub fn new() -> Self {
         Self::default()
@@ -133,7 +126,8 @@ impl Config {
     /// `dbname`, `options`, `application_name`, `connect_timeout`, `tcp_user_timeout`, `keepalives`, `keepalives_idle`,
     /// `keepalives_interval`, `keepalives_count`, `target_session_attrs`, `channel_binding`, `load_balance_hosts`,
     /// `sslmode`, `sslnegotiation`, `sslrootcert`, `sslcert` and `sslkey`. Times are whole seconds, and so is
-    /// `tcp_user_timeout`, which libpq alone counts in milliseconds. The environment is not looked at.
+    /// `tcp_user_timeout`, which libpq alone counts in milliseconds. `connect_timeout=0`, in libpq no limit, stands for
+    /// the default. The environment is not looked at.
     ///
     /// # Errors
     ///
@@ -141,7 +135,6 @@ impl Config {
     /// says which, and never shows the user name and password of the URL.
     ///
     /// ```
-    /// # #[cfg(any(feature = "blocking", feature = "async"))]
     /// # fn main() -> catamaran::Result<()> {
     /// use catamaran::Config;
     ///
@@ -152,8 +145,6 @@ impl Config {
     /// let error = Config::from_url("postgres://me:secret@db.example.com:x/app").unwrap_err();
     /// assert_eq!(error.to_string(), "invalid connection string: invalid port `x`, expected a number up to 65535");
     /// # Ok(()) }
-    /// # #[cfg(not(any(feature = "blocking", feature = "async")))]
-    /// # fn main() {}
     /// ```
     pub fn from_url(text: &str) -> Result<Self> {
         let config = params::build(text::parse(text)?)?;
@@ -174,12 +165,9 @@ impl Config {
     /// [`ErrorKind::Config`] if a variable is not Unicode or its value makes no sense.
     ///
     /// ```no_run
-    /// # #[cfg(any(feature = "blocking", feature = "async"))]
     /// # fn main() -> catamaran::Result<()> {
     /// let config = catamaran::Config::from_env()?.max_size(20);
     /// # Ok(()) }
-    /// # #[cfg(not(any(feature = "blocking", feature = "async")))]
-    /// # fn main() {}
     /// ```
     pub fn from_env() -> Result<Self> {
         env::from_process()
@@ -192,7 +180,6 @@ impl Config {
     /// [`ErrorKind::Config`] if a value makes no sense.
     ///
     /// ```
-    /// # #[cfg(any(feature = "blocking", feature = "async"))]
     /// # fn main() -> catamaran::Result<()> {
     /// let config = catamaran::Config::from_env_with(|name| match name {
     ///     "DATABASE_URL" => Some("postgres://db.example.com/app".to_owned()),
@@ -201,8 +188,6 @@ impl Config {
     /// })?;
     /// assert_eq!(config.get_user(), Some("billing"));
     /// # Ok(()) }
-    /// # #[cfg(not(any(feature = "blocking", feature = "async")))]
-    /// # fn main() {}
     /// ```
     pub fn from_env_with(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
         env::from_lookup(lookup)

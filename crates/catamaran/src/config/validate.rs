@@ -27,10 +27,8 @@ impl Config {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) that names the setting, its value and the permitted range.
     ///
     /// ```
-    /// # #[cfg(any(feature = "blocking", feature = "async"))] {
     /// let error = catamaran::Config::new().max_size(0).validate().unwrap_err();
     /// assert_eq!(error.to_string(), "max_size is 0, permitted is from 1 to 262143");
-    /// # }
     /// ```
     pub fn validate(&self) -> Result<()> {
         within("max_size", self.max_size, 1..=MAX_SIZE)?;

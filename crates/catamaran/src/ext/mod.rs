@@ -3,6 +3,7 @@
 mod attempt;
 mod executor;
 mod service;
+mod watched;
 
 pub use attempt::{AsyncAttempt, Attempt};
 pub use executor::{AsyncExecutorExt, ExecutorExt};

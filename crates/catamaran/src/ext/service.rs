@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::attempt::{Attempt, Seen};
+use super::{attempt::Attempt, watched::Seen};
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
 use crate::{AsyncDatabaseService, ext::AsyncAttempt};
 use crate::{DatabaseService, Error, ErrorKind, TransactionOptions, retry::Retry};
@@ -139,6 +139,5 @@ impl<E> Failed<E> {
     }
 }
 
-#[cfg(test)]
-#[path = "service_tests.rs"]
+#[cfg(all(test, any(feature = "async", feature = "blocking", feature = "mock")))]
 mod tests;

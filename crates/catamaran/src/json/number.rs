@@ -28,7 +28,7 @@ pub(super) fn numeric(mut reader: Reader<'_>, out: &mut String) -> Result<(), Pr
     }
     let mut digits = Vec::with_capacity(count.into());
     for _ in 0..count {
-        digits.push(reader.last_digit()?);
+        digits.push(reader.numeric_digit()?);
     }
     reader.finish()?;
 
@@ -56,7 +56,7 @@ pub(super) fn numeric(mut reader: Reader<'_>, out: &mut String) -> Result<(), Pr
 }
 
 impl Reader<'_> {
-    fn last_digit(&mut self) -> Result<u16, Problem> {
+    fn numeric_digit(&mut self) -> Result<u16, Problem> {
         self.u16().and_then(|digit| if digit < 10_000 { Ok(digit) } else { Err(Problem::Malformed) })
     }
 }

@@ -54,6 +54,8 @@ pub(crate) struct Connection {
     abandoned: AtomicU8,
     /// The server reported an error since the innermost transaction began.
     failed: AtomicBool,
+    /// The server said goodbye, which the driver notices only at its next read.
+    lost: AtomicBool,
     /// A row or COPY stream is open.
     streaming: AtomicBool,
 }
@@ -68,12 +70,13 @@ impl Connection {
             traces: AtomicU8::new(Traces::None as u8),
             abandoned: AtomicU8::new(Abandoned::Nothing as u8),
             failed: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
             streaming: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.lost.load(SeqCst) || self.client.is_closed()
     }
 
     /// Nothing is left on it and nothing runs: it can be used by anyone.
@@ -169,7 +172,7 @@ impl Connection {
             }
             self.client.batch_execute(&level.commit_sql()).await.map_err(using)
         };
-        running.done(commit.await).map_err(Error::of_commit)?;
+        running.done(commit.await.map_err(Error::of_commit))?;
         self.ended(level);
         Ok(())
     }
@@ -243,6 +246,14 @@ impl Connection {
 
     fn note(&self, traces: Traces) {
         self.traces.fetch_max(traces as u8, SeqCst);
+    }
+
+    fn note_failure<T>(&self, result: &Result<T>) {
+        match result.as_ref().map_err(Error::kind) {
+            Err(ErrorKind::Server) => self.failed.store(true, SeqCst),
+            Err(ErrorKind::ConnectionLost | ErrorKind::CommitUnknown) => self.lost.store(true, SeqCst),
+            _ => {}
+        }
     }
 
     fn start(&self, what: Abandoned) -> Result<Running<'_>> {
@@ -323,9 +334,7 @@ struct Running<'a> {
 impl Running<'_> {
     fn done<T>(mut self, result: Result<T>) -> Result<T> {
         self.over = true;
-        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server) {
-            self.connection.failed.store(true, SeqCst);
-        }
+        self.connection.note_failure(&result);
         result
     }
 }
@@ -354,8 +363,8 @@ impl<'a> Streaming<'a> {
         if !matches!(item, Some(Ok(_))) {
             self.ended = true;
         }
-        if matches!(&item, Some(Err(error)) if error.kind() == ErrorKind::Server) {
-            self.holder.connection().failed.store(true, SeqCst);
+        if let Some(result) = &item {
+            self.holder.connection().note_failure(result);
         }
         item
     }

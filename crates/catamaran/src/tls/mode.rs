@@ -11,12 +11,10 @@ use std::{borrow::Cow, fmt, str::FromStr};
 /// connect without TLS.
 ///
 /// ```
-/// # #[cfg(any(feature = "blocking", feature = "async"))] {
 /// use catamaran::SslMode;
 ///
 /// assert_eq!("verify-full".parse::<SslMode>().unwrap(), SslMode::VerifyFull);
 /// assert_eq!(SslMode::default().to_string(), "prefer");
-/// # }
 /// ```
 ///
 /// <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION>
@@ -36,6 +34,9 @@ pub enum SslMode {
     /// Meant for a private authority in `sslrootcert`: those of the platform give anyone a certificate.
     VerifyCa,
     /// TLS with a certificate from a trusted authority for the host that was asked for.
+    ///
+    /// The host, a name or an IP address, has to be among the certificate's `subjectAltName`; its common name does not
+    /// count. As with `VerifyCa`, certificates are of X.509 version 3.
     VerifyFull,
 }
 

@@ -1,0 +1,211 @@
+//! Typed rows, scalars and COPY for every executor. The twins stand side by side.
+
+use futures_core::Stream;
+use futures_util::{StreamExt as _, stream};
+use postgres_types::{FromSqlOwned, ToSql};
+
+use crate::{AsyncExecutor, AsyncIter, CopyRow, Executor, FromRow, Iter, Result, Row, RowIter, RowStream, copy};
+
+/// Generic methods of every [`Executor`].
+///
+/// # Blocking
+///
+/// Every method blocks its thread; none may be called on a thread that drives futures.
+pub trait ExecutorExt: Executor {
+    #[doc = include_str!("../../docs/fetch_one_as.md")]
+    ///
+    /// ```no_run
+    /// use catamaran::prelude::*;
+    ///
+    /// fn provider(db: &dyn Executor, id: i64) -> catamaran::Result<(i64, String)> {
+    ///     db.fetch_one_as("SELECT id, name FROM providers WHERE id = $1", &[&id])
+    /// }
+    /// ```
+    #[track_caller]
+    fn fetch_one_as<T: FromRow>(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<T> {
+        read(self.fetch_one(sql, params))
+    }
+
+    #[doc = include_str!("../../docs/fetch_all_as.md")]
+    #[track_caller]
+    fn fetch_all_as<T: FromRow>(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<T>> {
+        self.fetch_all(sql, params)?.iter().map(T::from_row).collect()
+    }
+
+    #[doc = include_str!("../../docs/fetch_optional_as.md")]
+    #[track_caller]
+    fn fetch_optional_as<T: FromRow>(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<T>> {
+        self.fetch_optional(sql, params)?.as_ref().map(T::from_row).transpose()
+    }
+
+    #[doc = include_str!("../../docs/fetch_scalar.md")]
+    ///
+    /// ```no_run
+    /// use catamaran::prelude::*;
+    ///
+    /// fn count(db: &dyn Executor) -> catamaran::Result<i64> {
+    ///     db.fetch_scalar("SELECT count(*) FROM providers", &[])
+    /// }
+    /// ```
+    #[track_caller]
+    fn fetch_scalar<T: FromSqlOwned>(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<T> {
+        self.fetch_one(sql, params)?.get(0)
+    }
+
+    #[doc = include_str!("../../docs/stream_as.md")]
+    #[track_caller]
+    fn fetch_iter_as<'a, T: FromRow + 'a>(&'a self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Iter<'a, T>> {
+        Ok(Iter::new(self.fetch_iter(sql, params)?.map(read)))
+    }
+
+    #[doc = include_str!("../../docs/copy_rows_in.md")]
+    ///
+    /// ```no_run
+    /// use catamaran::prelude::*;
+    ///
+    /// fn import(db: &dyn Executor, names: &[(i64, String)]) -> catamaran::Result<u64> {
+    ///     db.copy_rows_in("providers", &["id", "name"], names)
+    /// }
+    /// ```
+    #[track_caller]
+    fn copy_rows_in<R, I>(&self, table: &str, columns: &[&str], rows: I) -> Result<u64>
+    where
+        R: CopyRow,
+        I: IntoIterator<Item = R, IntoIter: Send>,
+    {
+        self.copy_iter_in(table, columns, rows.into_iter().map(Ok))
+    }
+
+    #[doc = include_str!("../../docs/copy_stream_in.md")]
+    #[track_caller]
+    fn copy_iter_in<R, I>(&self, table: &str, columns: &[&str], rows: I) -> Result<u64>
+    where
+        R: CopyRow,
+        I: Iterator<Item = Result<R>> + Send,
+    {
+        let (types, copy) = copy::in_sql(table, columns)?;
+        let mut chunks = copy::encoded(self.describe(&types)?, rows)?;
+        self.copy_in(&copy, &mut chunks)
+    }
+
+    #[doc = include_str!("../../docs/copy_rows_out.md")]
+    #[track_caller]
+    fn copy_rows_out(&self, query: &str) -> Result<RowIter<'_>> {
+        let description = self.describe(query)?;
+        Ok(copy::decoded(description, self.copy_out(&copy::out_sql(query))?))
+    }
+}
+
+impl<E: Executor + ?Sized> ExecutorExt for E {}
+
+/// Generic methods of every [`AsyncExecutor`]. Their futures are `Send`.
+///
+/// # Cancel safety
+///
+/// As for the [`AsyncExecutor`] itself: a call may be dropped at any point.
+pub trait AsyncExecutorExt: AsyncExecutor {
+    #[doc = include_str!("../../docs/fetch_one_as.md")]
+    ///
+    /// ```no_run
+    /// use catamaran::prelude::*;
+    ///
+    /// async fn provider(db: &dyn AsyncExecutor, id: i64) -> catamaran::Result<(i64, String)> {
+    ///     db.fetch_one_as("SELECT id, name FROM providers WHERE id = $1", &[&id]).await
+    /// }
+    /// ```
+    fn fetch_one_as<T: FromRow>(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> impl Future<Output = Result<T>> + Send {
+        async move { read(self.fetch_one(sql, params).await) }
+    }
+
+    #[doc = include_str!("../../docs/fetch_all_as.md")]
+    fn fetch_all_as<T: FromRow>(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> impl Future<Output = Result<Vec<T>>> + Send {
+        async move { self.fetch_all(sql, params).await?.iter().map(T::from_row).collect() }
+    }
+
+    #[doc = include_str!("../../docs/fetch_optional_as.md")]
+    fn fetch_optional_as<T: FromRow>(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> impl Future<Output = Result<Option<T>>> + Send {
+        async move { self.fetch_optional(sql, params).await?.as_ref().map(T::from_row).transpose() }
+    }
+
+    #[doc = include_str!("../../docs/fetch_scalar.md")]
+    ///
+    /// ```no_run
+    /// use catamaran::prelude::*;
+    ///
+    /// async fn count(db: &dyn AsyncExecutor) -> catamaran::Result<i64> {
+    ///     db.fetch_scalar("SELECT count(*) FROM providers", &[]).await
+    /// }
+    /// ```
+    fn fetch_scalar<T: FromSqlOwned>(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> impl Future<Output = Result<T>> + Send {
+        async move { self.fetch_one(sql, params).await?.get(0) }
+    }
+
+    #[doc = include_str!("../../docs/stream_as.md")]
+    fn fetch_stream_as<'a, T: FromRow + 'a>(
+        &'a self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> impl Future<Output = Result<AsyncIter<'a, T>>> + Send {
+        async move { Ok(AsyncIter::new(self.fetch_stream(sql, params).await?.map(read))) }
+    }
+
+    #[doc = include_str!("../../docs/copy_rows_in.md")]
+    ///
+    /// ```no_run
+    /// use catamaran::prelude::*;
+    ///
+    /// async fn import(db: &dyn AsyncExecutor, names: &[(i64, String)]) -> catamaran::Result<u64> {
+    ///     db.copy_rows_in("providers", &["id", "name"], names).await
+    /// }
+    /// ```
+    fn copy_rows_in<R, I>(&self, table: &str, columns: &[&str], rows: I) -> impl Future<Output = Result<u64>> + Send
+    where
+        R: CopyRow,
+        I: IntoIterator<Item = R, IntoIter: Send>,
+    {
+        self.copy_stream_in(table, columns, stream::iter(rows.into_iter().map(Ok)))
+    }
+
+    #[doc = include_str!("../../docs/copy_stream_in.md")]
+    fn copy_stream_in<R, S>(&self, table: &str, columns: &[&str], rows: S) -> impl Future<Output = Result<u64>> + Send
+    where
+        R: CopyRow,
+        S: Stream<Item = Result<R>> + Send,
+    {
+        async move {
+            let (types, copy) = copy::in_sql(table, columns)?;
+            let mut chunks = copy::encoded_stream(self.describe(&types).await?, rows)?;
+            self.copy_in(&copy, &mut chunks).await
+        }
+    }
+
+    #[doc = include_str!("../../docs/copy_rows_out.md")]
+    fn copy_rows_out(&self, query: &str) -> impl Future<Output = Result<RowStream<'_>>> + Send {
+        async move {
+            let description = self.describe(query).await?;
+            Ok(copy::decoded_stream(description, self.copy_out(&copy::out_sql(query)).await?))
+        }
+    }
+}
+
+impl<E: AsyncExecutor + ?Sized> AsyncExecutorExt for E {}
+
+fn read<T: FromRow>(row: Result<Row>) -> Result<T> {
+    T::from_row(&row?)
+}

@@ -1,0 +1,103 @@
+//! One statement, expected of any of the six mocks.
+
+use std::slice::Iter;
+
+use catamaran::{
+    Bytes, Result, Row,
+    mock::{
+        Items, MockAsyncDatabaseService, MockAsyncSession, MockAsyncTransaction, MockDatabaseService, MockSession,
+        MockTransaction, Params, Sequence, eq, sql_is,
+    },
+};
+
+use super::{at_once, later};
+use crate::conformance::{blocking::borrowed, case::Action, outcome::Reply};
+
+/// A mock that can be told to expect a statement.
+pub(super) trait ExpectStatement {
+    /// Expects a statement next, and answers with what the tape has for it.
+    fn expect_statement(&mut self, action: &Action, tape: &mut Iter<'_, Reply>, order: &mut Sequence);
+}
+
+fn built(rows: Vec<Row>) -> Vec<Row> {
+    rows.iter().map(Row::to_built).collect()
+}
+
+fn items<T>(items: Result<Vec<Result<T>>>, copy: impl Fn(T) -> T) -> Result<Items<T>> {
+    items.map(|items| items.into_iter().map(|item| item.map(&copy)).collect::<Vec<_>>().into())
+}
+
+macro_rules! expect_statement {
+    ($($mock:ident: $expect_stream:ident, $ready:ident;)+) => {$(
+        impl ExpectStatement for $mock {
+            fn expect_statement(&mut self, action: &Action, tape: &mut Iter<'_, Reply>, order: &mut Sequence) {
+                match action {
+                    Action::Execute(sql, params) => {
+                        let reply = reply_of!(tape, Count);
+                        let call = self.expect_execute().with(sql_is(sql), Params::of(&borrowed(params))).times(1);
+                        call.in_sequence(order).return_once(move |_, _| $ready(reply));
+                    }
+                    Action::FetchAll(sql, params) => {
+                        let reply = reply_of!(tape, Rows).map(built);
+                        let call = self.expect_fetch_all().with(sql_is(sql), Params::of(&borrowed(params))).times(1);
+                        call.in_sequence(order).return_once(move |_, _| $ready(reply));
+                    }
+                    Action::FetchOne(sql, params) => {
+                        let reply = reply_of!(tape, Row).map(|row| row.to_built());
+                        let call = self.expect_fetch_one().with(sql_is(sql), Params::of(&borrowed(params))).times(1);
+                        call.in_sequence(order).return_once(move |_, _| $ready(reply));
+                    }
+                    Action::FetchOptional(sql, params) => {
+                        let reply = reply_of!(tape, Optional).map(|row| row.map(|row| row.to_built()));
+                        let call = self.expect_fetch_optional().with(sql_is(sql), Params::of(&borrowed(params)));
+                        call.times(1).in_sequence(order).return_once(move |_, _| $ready(reply));
+                    }
+                    Action::Batch(sql) => {
+                        let reply = reply_of!(tape, Done);
+                        let call = self.expect_batch_execute().with(sql_is(sql)).times(1);
+                        call.in_sequence(order).return_once(move |_| $ready(reply));
+                    }
+                    Action::Stream(sql, params, _, meanwhile) => {
+                        let reply = items(reply_of!(tape, Stream), |row| row.to_built());
+                        let opened = reply.is_ok();
+                        let call = self.$expect_stream().with(sql_is(sql), Params::of(&borrowed(params))).times(1);
+                        call.in_sequence(order).return_once(move |_, _| $ready(reply));
+                        for step in meanwhile.iter().filter(|_| opened) {
+                            self.expect_statement(&step.action, tape, order);
+                        }
+                    }
+                    // A mock returns an error among the chunks by itself.
+                    Action::CopyIn(_, chunks) if chunks.iter().any(Result::is_err) => {
+                        let _ = reply_of!(tape, Count);
+                    }
+                    Action::CopyIn(sql, chunks) => {
+                        let reply = reply_of!(tape, Count);
+                        let data: Vec<u8> = chunks.iter().flatten().flatten().copied().collect();
+                        let call = self.expect_copy_in().with(sql_is(sql), eq(Bytes::from(data))).times(1);
+                        call.in_sequence(order).return_once(move |_, _| $ready(reply));
+                    }
+                    Action::CopyOut(sql, _) => {
+                        let reply = items(reply_of!(tape, Chunks), |chunk| chunk);
+                        let call = self.expect_copy_out().with(sql_is(sql)).times(1);
+                        call.in_sequence(order).return_once(move |_| $ready(reply));
+                    }
+                    Action::Describe(sql) => {
+                        let reply = reply_of!(tape, Description);
+                        let call = self.expect_describe().with(sql_is(sql)).times(1);
+                        call.in_sequence(order).return_once(move |_| $ready(reply));
+                    }
+                    other => panic!("{other:?} is no statement"),
+                }
+            }
+        }
+    )+};
+}
+
+expect_statement! {
+    MockDatabaseService: expect_fetch_iter, at_once;
+    MockSession: expect_fetch_iter, at_once;
+    MockTransaction: expect_fetch_iter, at_once;
+    MockAsyncDatabaseService: expect_fetch_stream, later;
+    MockAsyncSession: expect_fetch_stream, later;
+    MockAsyncTransaction: expect_fetch_stream, later;
+}

@@ -1,0 +1,107 @@
+//! Whether what an executor gave is what must come of a case, and the same as what another gave.
+
+use super::{
+    case::{Action, Case, End, Read, Step},
+    expected::Expected,
+    outcome::{Outcome, Reply},
+};
+
+/// What came of one step, and what must.
+pub struct Judged {
+    /// Which step: its place and what it does.
+    pub what: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// How that differs from what must.
+    pub unmet: Option<String>,
+}
+
+/// Lays a tape beside the steps it is of.
+pub fn judge(case: &Case, tape: &[Reply]) -> Vec<Judged> {
+    let mut judge = Judge { tape: tape.iter(), judged: Vec::new() };
+    judge.steps("", &case.steps);
+    judge.judged
+}
+
+/// Where two executors differ, though each may be within what is expected.
+pub fn differences(reference: &[Judged], other: &[Judged]) -> Vec<String> {
+    let mut differences = Vec::new();
+    for (one, two) in reference.iter().zip(other) {
+        if one.outcome != two.outcome {
+            differences.push(format!("{}: here {:?}, there {:?}", one.what, two.outcome, one.outcome));
+        }
+    }
+    if reference.len() != other.len() {
+        differences.push(format!("{} outcomes here, {} there", other.len(), reference.len()));
+    }
+    differences
+}
+
+struct Judge<'t> {
+    tape: std::slice::Iter<'t, Reply>,
+    judged: Vec<Judged>,
+}
+
+impl Judge<'_> {
+    fn steps(&mut self, place: &str, steps: &[Step]) {
+        for (index, step) in steps.iter().enumerate() {
+            self.step(&format!("{place}{}", index + 1), step);
+        }
+    }
+
+    fn step(&mut self, place: &str, step: &Step) {
+        let what = format!("{place} {}", title(&step.action));
+        match &step.action {
+            Action::OnService(steps) => self.steps(&format!("{place}."), steps),
+            Action::Begin(_, steps, end) | Action::Savepoint(steps, end) => {
+                if self.next(what, &step.expected, &[]) {
+                    self.steps(&format!("{place}."), steps);
+                    match end {
+                        End::Commit(expected) => drop(self.next(format!("{place} commit"), expected, &[])),
+                        End::Rollback(expected) => drop(self.next(format!("{place} rollback"), expected, &[])),
+                        End::Drop => {}
+                    }
+                }
+            }
+            Action::Session(steps) | Action::Stream(_, _, _, steps) => {
+                if self.next(what, &step.expected, &step.reads) {
+                    self.steps(&format!("{place}."), steps);
+                }
+            }
+            _ => {
+                self.next(what, &step.expected, &step.reads);
+            }
+        }
+    }
+
+    /// Takes the next reply; whether it was a success.
+    fn next(&mut self, what: String, expected: &Expected, reads: &[Read]) -> bool {
+        let Some(reply) = self.tape.next() else { return false };
+        let outcome = reply.outcome(reads);
+        let unmet = expected.unmet(&outcome);
+        self.judged.push(Judged { what, outcome, unmet });
+        reply.error().is_none()
+    }
+}
+
+fn title(action: &Action) -> String {
+    let (verb, sql) = match action {
+        Action::Execute(sql, _) => ("execute", sql.as_str()),
+        Action::FetchAll(sql, _) => ("fetch_all", sql.as_str()),
+        Action::FetchOne(sql, _) => ("fetch_one", sql.as_str()),
+        Action::FetchOptional(sql, _) => ("fetch_optional", sql.as_str()),
+        Action::Batch(sql) => ("batch_execute", sql.as_str()),
+        Action::Stream(sql, ..) => ("stream", sql.as_str()),
+        Action::CopyIn(sql, _) => ("copy_in", sql.as_str()),
+        Action::CopyOut(sql, _) => ("copy_out", sql.as_str()),
+        Action::Describe(sql) => ("describe", sql.as_str()),
+        Action::Begin(..) => ("begin", ""),
+        Action::Savepoint(..) => ("savepoint", ""),
+        Action::Session(_) => ("session", ""),
+        Action::OnService(_) => ("on service", ""),
+        Action::Ping => ("ping", ""),
+        Action::Status => ("status", ""),
+        Action::Close(_) => ("close", ""),
+    };
+    format!("{verb} {sql}").trim_end().to_owned()
+}
