@@ -12,7 +12,7 @@ pub const CLUSTER_VARIABLE: &str = "CATAMARAN_TEST_CLUSTER";
 
 /// A server and, if this process started it, the cluster that runs it.
 enum Shared {
-    Own(Cluster),
+    Own(Box<Cluster>),
     Other(Server),
 }
 
@@ -31,7 +31,7 @@ pub fn shared() -> Result<&'static Server, &'static Error> {
     static SHARED: OnceLock<Result<Shared, Error>> = OnceLock::new();
     let shared = SHARED.get_or_init(|| match env::var(CLUSTER_VARIABLE) {
         Ok(url) if !url.is_empty() => Server::from_url(&url).map(Shared::Other),
-        _ => Cluster::start().map(Shared::Own),
+        _ => Cluster::start().map(|cluster| Shared::Own(Box::new(cluster))),
     });
     match shared {
         Ok(Shared::Own(cluster)) => Ok(cluster.server()),

@@ -97,7 +97,9 @@ impl Run<'_> {
                 return self.stream(db, db.fetch_iter(sql, &borrowed(params)), *some, meanwhile);
             }
             Action::CopyIn(sql, chunks) => Reply::Count(db.copy_in(sql, &mut chunks.iter().cloned())),
-            Action::CopyOut(sql, some) => Reply::Chunks(db.copy_out(sql).map(|mut chunks: BytesIter<'_>| take(&mut chunks, *some))),
+            Action::CopyOut(sql, some) => {
+                Reply::Chunks(db.copy_out(sql).map(|mut chunks: BytesIter<'_>| take(&mut chunks, *some)))
+            }
             Action::Describe(sql) => Reply::Description(db.describe(sql)),
             other => panic!("{other:?} is no statement"),
         };

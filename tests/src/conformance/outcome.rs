@@ -85,7 +85,12 @@ pub struct Failure {
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         let server = error.server_error().cloned().unwrap_or_default();
-        let sources = std::iter::successors(error.source(), |source| source.source()).map(ToString::to_string);
+        let mut sources = Vec::new();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            sources.push(cause.to_string());
+            source = cause.source();
+        }
         Self {
             kind: error.kind(),
             sqlstate: error.sqlstate().map(str::to_owned),
@@ -94,7 +99,7 @@ impl From<&Error> for Failure {
             message: error.message().to_owned(),
             fields: [server.detail, server.hint, server.schema, server.table, server.column, server.constraint],
             position: error.position(),
-            sources: sources.collect(),
+            sources,
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::OnceLock,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -49,7 +52,7 @@ const DRAIN: Duration = Duration::from_millis(5);
 pub struct DeadpoolDatabase {
     pool: Pool<Manager>,
     checkout_timeout: Duration,
-    reaper: OnceLock<()>,
+    reaping: Arc<AtomicBool>,
 }
 
 impl DeadpoolDatabase {
@@ -66,11 +69,13 @@ impl DeadpoolDatabase {
         pool.timeouts = Timeouts { wait: Some(checkout_timeout), create: None, recycle: None };
         let pool = Pool::builder(Manager::new(config)?).config(pool).runtime(Runtime::Tokio1).build();
         let pool = pool.map_err(|error| Error::with_source(ErrorKind::Config, "the pool can't be built", error))?;
-        Ok(Self { pool, checkout_timeout, reaper: OnceLock::new() })
+        Ok(Self { pool, checkout_timeout, reaping: Arc::default() })
     }
 
     async fn checkout(&self) -> Result<Lease> {
-        self.reaper.get_or_init(|| self.reap());
+        if !self.reaping.load(Relaxed) && !self.reaping.swap(true, Relaxed) {
+            self.reap();
+        }
         match self.pool.get().await {
             Ok(object) => Ok(Lease::new(object)),
             Err(PoolError::Backend(error)) => Err(error),
@@ -85,9 +90,10 @@ impl DeadpoolDatabase {
     /// Closes connections that nobody used for long, which deadpool does not do by itself.
     fn reap(&self) {
         let limits = *self.pool.manager().limits();
-        let pool = self.pool.weak();
+        let (pool, ended) = (self.pool.weak(), ReaperEnd(self.reaping.clone()));
         let period = (limits.idle_timeout.min(limits.max_lifetime) / 4).clamp(Duration::from_millis(50), REAP);
         tokio::spawn(async move {
+            let _ended = ended;
             loop {
                 sleep(period).await;
                 let Some(pool) = pool.upgrade() else { return };
@@ -95,6 +101,15 @@ impl DeadpoolDatabase {
                 pool.retain(|pooled, _| !pooled.connection.is_closed() && !pooled.aging.is_too_old(now, &limits));
             }
         });
+    }
+}
+
+/// Lets the next caller start a reaper, when this one ended with its runtime.
+struct ReaperEnd(Arc<AtomicBool>);
+
+impl Drop for ReaperEnd {
+    fn drop(&mut self) {
+        self.0.store(false, Relaxed);
     }
 }
 

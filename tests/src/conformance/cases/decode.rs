@@ -10,9 +10,8 @@ use crate::p;
 /// One column, read in several ways.
 fn reading(name: &str, sql: &str, columns: &str, row: Value, reads: Vec<(Read, &str)>) -> Case {
     let (reads, texts): (Vec<_>, Vec<_>) = reads.into_iter().unzip();
-    case(name).step(
-        fetch_one(format!("SELECT {sql}"), p![]).reads(reads).gives(rows(columns, json!([row])).reading(texts)),
-    )
+    case(name)
+        .step(fetch_one(format!("SELECT {sql}"), p![]).reads(reads).gives(rows(columns, json!([row])).reading(texts)))
 }
 
 pub(super) fn cases() -> Vec<Case> {
@@ -28,10 +27,7 @@ pub(super) fn cases() -> Vec<Case> {
                 (read::<i16>("id"), "Decode: column \"id\" of type int8 can't be read as i16"),
                 (read::<u32>("id"), "Decode: column \"id\" of type int8 can't be read as u32"),
                 (read::<f64>("id"), "Decode: column \"id\" of type int8 can't be read as f64"),
-                (
-                    read::<String>("id"),
-                    "Decode: column \"id\" of type int8 can't be read as alloc::string::String",
-                ),
+                (read::<String>("id"), "Decode: column \"id\" of type int8 can't be read as alloc::string::String"),
             ],
         ),
         reading(
@@ -42,10 +38,7 @@ pub(super) fn cases() -> Vec<Case> {
             vec![
                 (read::<i64>("name"), "Decode: column \"name\" of type text can't be read as i64"),
                 (read::<bool>("name"), "Decode: column \"name\" of type text can't be read as bool"),
-                (
-                    read::<Vec<u8>>("name"),
-                    "Decode: column \"name\" of type text can't be read as alloc::vec::Vec<u8>",
-                ),
+                (read::<Vec<u8>>("name"), "Decode: column \"name\" of type text can't be read as alloc::vec::Vec<u8>"),
                 (
                     read::<Value>("name"),
                     "Decode: column \"name\" of type text can't be read as serde_json::value::Value",
@@ -60,7 +53,10 @@ pub(super) fn cases() -> Vec<Case> {
             vec![
                 (read::<Option<i64>>("id"), "None"),
                 (read::<i64>("id"), "Decode: column \"id\" is NULL and can't be read as i64"),
-                (read::<Option<i32>>("id"), "Decode: column \"id\" of type int8 can't be read as core::option::Option<i32>"),
+                (
+                    read::<Option<i32>>("id"),
+                    "Decode: column \"id\" of type int8 can't be read as core::option::Option<i32>",
+                ),
             ],
         ),
         reading(
@@ -121,7 +117,11 @@ pub(super) fn cases() -> Vec<Case> {
             "t timestamptz",
             json!(["infinity"]),
             vec![(
-                read_with("t as a time", |row| row.get::<DateTime<Utc>>("t").map(|_| "a time".into()).or_else(|error| Ok(format!("{:?}", error.kind())))),
+                read_with("t as a time", |row| {
+                    row.get::<DateTime<Utc>>("t")
+                        .map(|_| "a time".into())
+                        .or_else(|error| Ok(format!("{:?}", error.kind())))
+                }),
                 "Decode",
             )],
         ),

@@ -13,16 +13,18 @@ pub(super) fn cases() -> Vec<Case> {
     let table = "CREATE TYPE mood AS ENUM ('sad'); CREATE DOMAIN posint AS int4;
         CREATE TABLE t (id int8, mood mood, n posint, tags text[])";
     vec![
-        case("describe parameters and columns")
-            .setup(table)
-            .step(says(
-                "SELECT id, tags AS labels, count(*) FROM t WHERE id = $1 AND tags && $2 GROUP BY 1, 2",
-                "int8, _text",
-                "id int8, labels _text, count int8",
-            )),
+        case("describe parameters and columns").setup(table).step(says(
+            "SELECT id, tags AS labels, count(*) FROM t WHERE id = $1 AND tags && $2 GROUP BY 1, 2",
+            "int8, _text",
+            "id int8, labels _text, count int8",
+        )),
         case("describe types of the schema")
             .setup(table)
-            .step(says("SELECT mood, n, ARRAY[mood] AS moods FROM t WHERE mood = $1", "mood", "mood mood, n int4, moods _mood"))
+            .step(says(
+                "SELECT mood, n, ARRAY[mood] AS moods FROM t WHERE mood = $1",
+                "mood",
+                "mood mood, n int4, moods _mood",
+            ))
             .step(says("INSERT INTO t VALUES ($1, $2, $3, $4)", "int8, mood, posint, _text", "")),
         case("describe what returns no rows")
             .setup(table)
@@ -59,10 +61,9 @@ pub(super) fn cases() -> Vec<Case> {
                 fetch_one("SELECT 1 AS n", p![]).gives(sqlstate("25P02")),
             ],
         )),
-        case("describe, then run")
-            .step(session(vec![
-                says("SELECT $1::int8 + 1 AS n", "int8", "n int8"),
-                fetch_one("SELECT $1::int8 + 1 AS n", p![41i64]).gives(rows("n int8", json!([[42]]))),
-            ])),
+        case("describe, then run").step(session(vec![
+            says("SELECT $1::int8 + 1 AS n", "int8", "n int8"),
+            fetch_one("SELECT $1::int8 + 1 AS n", p![41i64]).gives(rows("n int8", json!([[42]]))),
+        ])),
     ]
 }

@@ -15,8 +15,14 @@ fn methods() -> Vec<(&'static str, Step)> {
     vec![
         ("execute", execute("UPDATE boats SET name = $1 WHERE id >= $2", p!["Vega", 1i64]).gives(count(2))),
         ("fetch_all", fetch_all("SELECT * FROM boats ORDER BY id", p![]).gives(rows(columns, both.clone()))),
-        ("fetch_one", fetch_one("SELECT name FROM boats WHERE id = $1", p![1i64]).gives(rows("name text", json!([["Aino"]])))),
-        ("fetch_optional", fetch_optional("SELECT id FROM boats WHERE id = $1", p![2i64]).gives(rows("id int8", json!([[2]])))),
+        (
+            "fetch_one",
+            fetch_one("SELECT name FROM boats WHERE id = $1", p![1i64]).gives(rows("name text", json!([["Aino"]]))),
+        ),
+        (
+            "fetch_optional",
+            fetch_optional("SELECT id FROM boats WHERE id = $1", p![2i64]).gives(rows("id int8", json!([[2]]))),
+        ),
         ("batch_execute", batch("DELETE FROM boats WHERE id = 1; INSERT INTO boats VALUES (3, 'x'); SELECT 1")),
         ("stream", stream("SELECT * FROM boats WHERE id < $1 ORDER BY id", p![9i64]).gives(rows(columns, both))),
         ("copy_in", copy_in("COPY boats FROM STDIN", &["3\tVega\n4\t", "\\N\n"]).gives(count(2))),

@@ -24,12 +24,9 @@ pub(super) fn cases() -> Vec<Case> {
         ])),
         case("too many rows of a writing statement are written all the same")
             .setup("CREATE TABLE t (n int4)")
-            .step(
-                fetch_one("INSERT INTO t VALUES (1), (2) RETURNING n", p![]).gives(fails(ErrorKind::TooManyRows)),
-            )
+            .step(fetch_one("INSERT INTO t VALUES (1), (2) RETURNING n", p![]).gives(fails(ErrorKind::TooManyRows)))
             .step(fetch_one("SELECT count(*) FROM t", p![]).gives(rows("count int8", json!([[2]])))),
-        case("execute of a statement that returns rows counts them")
-            .step(execute(SERIES, p![3i32]).gives(count(3))),
+        case("execute of a statement that returns rows counts them").step(execute(SERIES, p![3i32]).gives(count(3))),
         case("execute of DDL counts nothing")
             .step(execute("CREATE TABLE t (n int4)", p![]).gives(count(0)))
             .step(execute("DROP TABLE t", p![]).gives(count(0))),
@@ -41,12 +38,10 @@ pub(super) fn cases() -> Vec<Case> {
             .step(fetch_optional("UPDATE t SET n = 2", p![]).gives(no_rows()))
             .step(fetch_one("DELETE FROM t", p![]).gives(fails(ErrorKind::NoRows))),
         case("fetch_all of nothing").step(fetch_all("", p![]).gives(no_rows())),
-        case("RETURNING gives rows")
-            .setup("CREATE TABLE t (id int8 GENERATED ALWAYS AS IDENTITY, name text)")
-            .step(
-                fetch_all("INSERT INTO t (name) VALUES ($1), ($2) RETURNING id, name", p!["a", "b"])
-                    .gives(rows("id int8, name text", json!([[1, "a"], [2, "b"]]))),
-            ),
+        case("RETURNING gives rows").setup("CREATE TABLE t (id int8 GENERATED ALWAYS AS IDENTITY, name text)").step(
+            fetch_all("INSERT INTO t (name) VALUES ($1), ($2) RETURNING id, name", p!["a", "b"])
+                .gives(rows("id int8, name text", json!([[1, "a"], [2, "b"]]))),
+        ),
         case("MERGE and data-modifying CTEs count and return")
             .setup("CREATE TABLE t (n int4); INSERT INTO t VALUES (1), (2)")
             .step(
@@ -62,10 +57,11 @@ pub(super) fn cases() -> Vec<Case> {
                 .gives(count(2)),
             ),
         case("rows without columns").step(fetch_all("SELECT", p![]).gives(rows("", json!([[]])))),
-        case("columns of the same name")
-            .step(fetch_one("SELECT 1 AS x, 2 AS x", p![]).reads([read::<i32>("x")]).gives(
-                rows("x int4, x int4", json!([[1, 2]])).reading(["1"]),
-            )),
+        case("columns of the same name").step(
+            fetch_one("SELECT 1 AS x, 2 AS x", p![])
+                .reads([read::<i32>("x")])
+                .gives(rows("x int4, x int4", json!([[1, 2]])).reading(["1"])),
+        ),
         case("columns with unusual names").step(
             fetch_one(r#"SELECT 1 AS "", 2 AS "With Space", 3 AS "Ärger", 4"#, p![])
                 .reads([read::<i32>("with space"), read::<i32>("Ärger"), read::<i32>("?column?")])
@@ -89,7 +85,10 @@ pub(super) fn cases() -> Vec<Case> {
             ),
         ),
         case("a large value")
-            .step(fetch_one("SELECT length(repeat($1, 1000000)) AS n", p!["xyz"]).gives(rows("n int4", json!([[3_000_000]]))))
+            .step(
+                fetch_one("SELECT length(repeat($1, 1000000)) AS n", p!["xyz"])
+                    .gives(rows("n int4", json!([[3_000_000]]))),
+            )
             .step(
                 fetch_one("SELECT md5($1) AS hash", p!["x".repeat(2_000_000)])
                     .gives(rows("hash text", json!([["939ee55a36872cb4222e09cced62a7b5"]]))),

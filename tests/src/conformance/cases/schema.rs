@@ -17,10 +17,18 @@ pub(super) fn cases() -> Vec<Case> {
     let add = || batch("ALTER TABLE t ADD COLUMN b text DEFAULT 'x'");
     let mut cases = vec![
         case("a column added under a kept statement, on a pool").setup(TABLE).steps([a(), add(), ab()]),
-        case("a column added under a kept statement, on a session").setup(TABLE).step(session(vec![a(), a(), add(), ab(), ab()])),
-        case("a column added under a kept statement, by another connection")
-            .setup(TABLE)
-            .step(session(vec![a(), on_service(vec![add()]), ab()])),
+        case("a column added under a kept statement, on a session").setup(TABLE).step(session(vec![
+            a(),
+            a(),
+            add(),
+            ab(),
+            ab(),
+        ])),
+        case("a column added under a kept statement, by another connection").setup(TABLE).step(session(vec![
+            a(),
+            on_service(vec![add()]),
+            ab(),
+        ])),
         case("a column added under a kept statement, in a transaction")
             .setup(TABLE)
             .step(session(vec![a(), begin(ROLLBACK, vec![a(), add(), ab()])])),
@@ -66,8 +74,10 @@ pub(super) fn cases() -> Vec<Case> {
             .setup(TABLE)
             .step(session(vec![a(), begin(COMMIT, vec![batch("DEALLOCATE ALL"), a()])])),
         case("the same text in two schemas")
-            .setup("CREATE SCHEMA IF NOT EXISTS other; CREATE TABLE t (a int4); INSERT INTO t VALUES (1);
-                    DROP TABLE IF EXISTS other.t; CREATE TABLE other.t (a text); INSERT INTO other.t VALUES ('x')")
+            .setup(
+                "CREATE SCHEMA IF NOT EXISTS other; CREATE TABLE t (a int4); INSERT INTO t VALUES (1);
+                    DROP TABLE IF EXISTS other.t; CREATE TABLE other.t (a text); INSERT INTO other.t VALUES ('x')",
+            )
             .step(session(vec![a(), batch("SET search_path = other"), all("a text", json!(["x"]))])),
         case("a function replaced under a kept statement")
             .setup("CREATE FUNCTION f() RETURNS int4 LANGUAGE sql AS 'SELECT 1'")
@@ -77,19 +87,25 @@ pub(super) fn cases() -> Vec<Case> {
                 fetch_one("SELECT f() AS n", p![]).gives(rows("n int4", json!([[2]]))),
             ])),
     ];
-    cases.push(case("more statements than are kept").step(session(
-        (0..400)
-            .map(|n| fetch_one(format!("SELECT {n} AS n"), p![]).gives(rows("n int4", json!([[n]]))))
-            .chain([
-                fetch_one("SELECT 0 AS n", p![]).gives(rows("n int4", json!([[0]]))),
-                fetch_one("SELECT count(*) < 400 AS bounded FROM pg_prepared_statements", p![])
-                    .gives(rows("bounded bool", json!([[true]]))),
-            ])
-            .collect(),
-    )));
-    cases.push(case("a statement too long to be kept").step(session(vec![
-        fetch_one(format!("SELECT length('{}') AS n", "x".repeat(100_000)), p![]).gives(rows("n int4", json!([[100_000]]))),
-        fetch_one(format!("SELECT length('{}') AS n", "x".repeat(100_000)), p![]).gives(rows("n int4", json!([[100_000]]))),
-    ])));
+    cases.push(
+        case("more statements than are kept").step(session(
+            (0..400)
+                .map(|n| fetch_one(format!("SELECT {n} AS n"), p![]).gives(rows("n int4", json!([[n]]))))
+                .chain([
+                    fetch_one("SELECT 0 AS n", p![]).gives(rows("n int4", json!([[0]]))),
+                    fetch_one("SELECT count(*) < 400 AS bounded FROM pg_prepared_statements", p![])
+                        .gives(rows("bounded bool", json!([[true]]))),
+                ])
+                .collect(),
+        )),
+    );
+    cases.push(
+        case("a statement too long to be kept").step(session(vec![
+            fetch_one(format!("SELECT length('{}') AS n", "x".repeat(100_000)), p![])
+                .gives(rows("n int4", json!([[100_000]]))),
+            fetch_one(format!("SELECT length('{}') AS n", "x".repeat(100_000)), p![])
+                .gives(rows("n int4", json!([[100_000]]))),
+        ])),
+    );
     cases
 }

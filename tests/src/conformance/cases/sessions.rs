@@ -35,11 +35,7 @@ pub(super) fn cases() -> Vec<Case> {
             ],
             vec![missing()],
         ),
-        gone(
-            "a setting",
-            vec![batch("SET work_mem = '5MB'"), show("work_mem", "5MB")],
-            vec![show("work_mem", "4MB")],
-        ),
+        gone("a setting", vec![batch("SET work_mem = '5MB'"), show("work_mem", "5MB")], vec![show("work_mem", "4MB")]),
         gone(
             "a setting set by a function",
             vec![
@@ -62,7 +58,10 @@ pub(super) fn cases() -> Vec<Case> {
         gone("a LISTEN", vec![batch("LISTEN boats"), number(LISTENING, 1)], vec![number(LISTENING, 0)]),
         gone(
             "a role",
-            vec![batch("SET ROLE pg_read_all_data"), fetch_one("SELECT current_user::text AS v", p![]).gives(rows("v text", json!([["pg_read_all_data"]])))],
+            vec![
+                batch("SET ROLE pg_read_all_data"),
+                fetch_one("SELECT current_user::text AS v", p![]).gives(rows("v text", json!([["pg_read_all_data"]]))),
+            ],
             vec![fetch_one("SELECT current_user = session_user AS v", p![]).gives(rows("v bool", json!([[true]])))],
         ),
         case("a transaction left open by hand")
@@ -75,7 +74,11 @@ pub(super) fn cases() -> Vec<Case> {
             .step(number("SELECT count(*) AS n FROM t", 0)),
         case("a transaction ended by hand")
             .setup("CREATE TABLE t (n int4)")
-            .step(session(vec![batch("BEGIN"), execute("INSERT INTO t VALUES (1)", p![]).gives(count(1)), batch("COMMIT")]))
+            .step(session(vec![
+                batch("BEGIN"),
+                execute("INSERT INTO t VALUES (1)", p![]).gives(count(1)),
+                batch("COMMIT"),
+            ]))
             .step(number("SELECT count(*) AS n FROM t", 1)),
         case("a failed transaction left open by hand")
             .step(session(vec![
@@ -86,12 +89,18 @@ pub(super) fn cases() -> Vec<Case> {
             .step(number("SELECT 1::int8 AS n", 1)),
         case("a session is one connection").setup("CREATE TABLE pids (pid int4)").step(session(vec![
             execute("INSERT INTO pids SELECT pg_backend_pid()", p![]).gives(count(1)),
-            fetch_one("SELECT pid = pg_backend_pid() AS same FROM pids", p![]).gives(rows("same bool", json!([[true]]))),
-            begin(COMMIT, vec![
-                fetch_one("SELECT pid = pg_backend_pid() AS same FROM pids", p![]).gives(rows("same bool", json!([[true]]))),
-            ]),
+            fetch_one("SELECT pid = pg_backend_pid() AS same FROM pids", p![])
+                .gives(rows("same bool", json!([[true]]))),
+            begin(
+                COMMIT,
+                vec![
+                    fetch_one("SELECT pid = pg_backend_pid() AS same FROM pids", p![])
+                        .gives(rows("same bool", json!([[true]]))),
+                ],
+            ),
             on_service(vec![
-                fetch_one("SELECT pid = pg_backend_pid() AS same FROM pids", p![]).gives(rows("same bool", json!([[false]]))),
+                fetch_one("SELECT pid = pg_backend_pid() AS same FROM pids", p![])
+                    .gives(rows("same bool", json!([[false]]))),
             ]),
         ])),
         case("two sessions at the same time").step(session(vec![

@@ -64,7 +64,13 @@ where
 }
 
 /// A column that is read without having been a parameter.
-fn back<T: FromSqlOwned + fmt::Debug + 'static>(name: &str, sql: &str, type_name: &str, text: &str, json: Json) -> Case {
+fn back<T: FromSqlOwned + fmt::Debug + 'static>(
+    name: &str,
+    sql: &str,
+    type_name: &str,
+    text: &str,
+    json: Json,
+) -> Case {
     case(format!("read: {name}")).step(
         fetch_one(format!("SELECT {sql} AS v"), p![])
             .reads([read::<T>("v")])
@@ -147,7 +153,7 @@ pub(super) fn cases() -> Vec<Case> {
         back::<String>("numeric as text", "123456789012345678901234567890.5::text", "text", "\"123456789012345678901234567890.5\"", json!("123456789012345678901234567890.5")),
         back::<i64>("count", "(SELECT count(*) FROM generate_series(1, 3))", "int8", "3", json!(3)),
         back::<Vec<Option<i32>>>("int4[] with a lower bound", "'[5:6]={1,2}'::int4[]", "_int4", "[Some(1), Some(2)]", json!([1, 2])),
-        back::<()>("void", "pg_sleep(0)", "void", "()", json!("")),
+        shown("void", "pg_sleep(0)", "void", json!("")),
         shown("interval", "'1 mon -2 days 03:04:05.5'::interval", "interval", json!("1 mon -2 days +03:04:05.5")),
         shown("numeric too wide for a float", "12345678901234567890.123456789", "numeric", json!(12345678901234567890.123456789)),
         shown("numeric NaN", "'NaN'::numeric", "numeric", json!("NaN")),
@@ -199,27 +205,27 @@ fn of_the_schema() -> Vec<Case> {
                     .reads([read::<i32>("v")])
                     .gives(rows("v int4", json!([[7]])).reading(["7"])),
             )
-            .step(fetch_one("SELECT $1::posint AS v", p![Positive(-7)]).gives(sqlstate("23514").constraint("posint_check"))),
-        case("enum of a value that it has not").setup(MOOD).step(
-            fetch_one("SELECT 'glad'::mood", p![]).gives(sqlstate("22P02")),
-        ),
+            .step(
+                fetch_one("SELECT $1::posint AS v", p![Positive(-7)])
+                    .gives(sqlstate("23514").constraint("posint_check")),
+            ),
+        case("enum of a value that it has not")
+            .setup(MOOD)
+            .step(fetch_one("SELECT 'glad'::mood", p![]).gives(sqlstate("22P02"))),
         case("enum sent and read as text")
             .setup(MOOD)
             .step(
-                fetch_one("SELECT $1::text::mood AS v", p!["sad"])
-                    .reads([read::<String>("v")])
-                    .gives(rows("v mood", json!([["sad"]])).reading([
-                        "Decode: column \"v\" of type mood can't be read as alloc::string::String",
-                    ])),
+                fetch_one("SELECT $1::text::mood AS v", p!["sad"]).reads([read::<String>("v")]).gives(
+                    rows("v mood", json!([["sad"]]))
+                        .reading(["Decode: column \"v\" of type mood can't be read as alloc::string::String"]),
+                ),
             )
             .step(fetch_one("SELECT $1::mood AS v", p!["sad"]).gives(fails(catamaran::ErrorKind::Encode))),
-        case("enum that grew after it was first seen")
-            .setup(MOOD)
-            .step(session(vec![
-                fetch_one("SELECT 'sad'::mood AS v", p![]).gives(rows("v mood", json!([["sad"]]))),
-                batch("ALTER TYPE mood ADD VALUE 'glad'"),
-                fetch_one("SELECT 'glad'::mood AS v", p![]).gives(rows("v mood", json!([["glad"]]))),
-            ])),
+        case("enum that grew after it was first seen").setup(MOOD).step(session(vec![
+            fetch_one("SELECT 'sad'::mood AS v", p![]).gives(rows("v mood", json!([["sad"]]))),
+            batch("ALTER TYPE mood ADD VALUE 'glad'"),
+            fetch_one("SELECT 'glad'::mood AS v", p![]).gives(rows("v mood", json!([["glad"]]))),
+        ])),
     ]
 }
 
