@@ -8,7 +8,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use catamaran::{AsyncDatabaseService, AsyncExecutor, Bytes, Config, DeadpoolDatabase, Result, TransactionOptions};
+use catamaran::{
+    AsyncDatabaseService, AsyncExecutor, Bytes, Config, DeadpoolDatabase, Error, Result, TransactionOptions, prelude::*,
+};
 use catamaran_testkit::{Database, Polled, drop_after_polls, shared};
 
 type Service = Arc<dyn AsyncDatabaseService>;
@@ -161,6 +163,12 @@ operations! {
         tx.execute("INSERT INTO temporary VALUES (1)", &[]).await?;
         drop(tx);
         session.fetch_all("SELECT * FROM temporary", &[]).await?
+    }
+    closure: |db| {
+        db.transaction(TransactionOptions::new(), async |tx| {
+            tx.execute("UPDATE t SET note = 'closure' WHERE id = 6", &[]).await?;
+            Ok::<_, Error>(())
+        }).await?
     }
 }
 

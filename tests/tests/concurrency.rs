@@ -77,9 +77,8 @@ async fn ten_at_once_take_as_long_as_one() {
     let stop = Arc::new(AtomicBool::new(false));
     let heart = tokio::spawn(heartbeat(stop.clone()));
     tokio::time::sleep(Duration::from_millis(5)).await;
-    let blocked = std::thread::spawn(move || {
-        catamaran::Executor::fetch_one(&blocking, "SELECT pg_sleep(0.3)", &[]).map(drop)
-    });
+    let blocked =
+        std::thread::spawn(move || catamaran::Executor::fetch_one(&blocking, "SELECT pg_sleep(0.3)", &[]).map(drop));
     blocked.join().unwrap().unwrap();
     stop.store(true, SeqCst);
     let control = heart.await.unwrap();

@@ -13,6 +13,18 @@ use crate::Error;
 /// The longest path of a socket that every supported system accepts, in bytes.
 const SOCKET_PATH_MAX: usize = 103;
 
+/// The environment variable that names the directory in which clusters make
+/// theirs.
+///
+/// By default that is `/dev/shm` if 2 GiB are free there, else the system's
+/// directory for temporary files or, where the server's account cannot use
+/// that, `/tmp`.
+pub const DIRECTORY_VARIABLE: &str = "CATAMARAN_PG_DIR";
+
+/// The space that must be free in memory for clusters to be made there: the
+/// default size in a container, 64 MiB, is not enough for one. In KiB.
+const MEMORY_NEEDED: u64 = 2 * 1024 * 1024;
+
 /// What follows a cluster's parent directory in the path of its socket.
 const SOCKET_PATH_TAIL: usize = "/catamaran-XXXXXX/s/.s.PGSQL.65535".len();
 
@@ -69,11 +81,7 @@ impl Account {
 
     /// Makes the directory of a cluster, short enough for a socket's path.
     pub(crate) fn directory(self) -> Result<TempDir, Error> {
-        // The janitor recognises the server by its working directory, which the
-        // system reports without symbolic links.
-        let resolved = |path: PathBuf| path.canonicalize().unwrap_or(path);
-        let preferred = resolved(std::env::temp_dir());
-        let parent = if self.can_use(&preferred) { preferred } else { resolved(PathBuf::from("/tmp")) };
+        let parent = self.parent()?;
         let directory = tempfile::Builder::new()
             .prefix("catamaran-")
             .tempdir_in(&parent)
@@ -82,10 +90,38 @@ impl Account {
         Ok(directory)
     }
 
+    /// Chooses where to make the directory of a cluster.
+    fn parent(self) -> Result<PathBuf, Error> {
+        // The janitor recognises the server by its working directory, which the
+        // system reports without symbolic links.
+        let resolved = |path: PathBuf| path.canonicalize().unwrap_or(path);
+        if let Some(chosen) = std::env::var_os(DIRECTORY_VARIABLE).filter(|value| !value.is_empty()) {
+            let chosen = resolved(PathBuf::from(chosen));
+            return if self.can_use(&chosen) {
+                Ok(chosen)
+            } else {
+                Err(Error::Setting(format!(
+                    "{DIRECTORY_VARIABLE} must be the absolute path of a directory, at most {} bytes long, that the \
+                     server's account can write to; {} is not",
+                    SOCKET_PATH_MAX - SOCKET_PATH_TAIL,
+                    chosen.display()
+                )))
+            };
+        }
+        // A database is hundreds of files, which some disks take long to make.
+        let memory = PathBuf::from("/dev/shm");
+        if self.can_use(&memory) && free_space(&memory) >= MEMORY_NEEDED {
+            return Ok(memory);
+        }
+        let temporary = resolved(std::env::temp_dir());
+        Ok(if self.can_use(&temporary) { temporary } else { resolved(PathBuf::from("/tmp")) })
+    }
+
     /// Whether a cluster's directory may be made in `parent`.
     fn can_use(self, parent: &Path) -> bool {
         // A relative path would mean something else in the server's directory.
         let fits = parent.is_absolute()
+            && parent.is_dir()
             && parent.to_str().is_some()
             && parent.as_os_str().len() + SOCKET_PATH_TAIL <= SOCKET_PATH_MAX;
         let mode = |path: &Path| fs::metadata(path).map_or(0, |data| data.permissions().mode());
@@ -94,6 +130,14 @@ impl Account {
             || (mode(parent) & 0o002 != 0 && parent.ancestors().all(|above| mode(above) & 0o001 != 0));
         fits && open
     }
+}
+
+/// The free space of a file system in KiB, 0 if it cannot be told.
+fn free_space(path: &Path) -> u64 {
+    let output = Command::new("df").arg("-Pk").arg(path).stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let available = text.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse().ok());
+    available.unwrap_or(0)
 }
 
 /// Asks the system for the user or group id of an account.

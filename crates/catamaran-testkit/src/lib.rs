@@ -29,6 +29,9 @@
 //! SQL runs on threads of its own. Blocking a single-threaded runtime this way
 //! suspends its other tasks for the duration of the call.
 //!
+//! Environment variables say which server to run and where:
+//! [`BINARIES_VARIABLE`], [`MAJOR_VARIABLE`] and [`DIRECTORY_VARIABLE`].
+//!
 //! Servers of PostgreSQL 13 and later are supported, on Linux and macOS. They
 //! run without durability, and by default trust every local connection: they
 //! are for tests only.
@@ -56,6 +59,7 @@ mod shared;
 mod template;
 mod traffic;
 
+pub use account::DIRECTORY_VARIABLE;
 pub use binaries::{BINARIES_VARIABLE, Binaries, MAJOR_VARIABLE};
 pub use builder::{Auth, ClusterBuilder};
 pub use certificates::{Certificates, KeyPairFiles};

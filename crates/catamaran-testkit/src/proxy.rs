@@ -123,6 +123,10 @@ impl Proxy {
 
     /// Closes all live connections at once, towards both sides, and returns
     /// how many there were.
+    ///
+    /// A client's `connect` may return a moment before the proxy knows of the
+    /// connection. A test that cuts one before anything was answered on it
+    /// waits for [`live`](Self::live) first.
     pub fn cut(&self) -> usize {
         self.inner.relay.cut()
     }

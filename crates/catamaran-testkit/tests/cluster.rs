@@ -121,6 +121,31 @@ fn a_taken_port_is_reported_and_waited_for() {
 }
 
 #[test]
+#[ignore = "run by the_directory_of_clusters_can_be_chosen"]
+fn child_that_starts_in_a_chosen_directory() {
+    let parent = std::env::var("CATAMARAN_PG_DIR").unwrap();
+    match Cluster::start() {
+        Ok(cluster) => assert!(cluster.directory().starts_with(parent)),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn the_directory_of_clusters_can_be_chosen() {
+    for (parent, expected) in [("/tmp", None), ("/nonexistent", Some("CATAMARAN_PG_DIR must be"))] {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_that_starts_in_a_chosen_directory", "--ignored", "--nocapture"])
+            .env("CATAMARAN_PG_DIR", fs::canonicalize(parent).unwrap_or_else(|_| parent.into()))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), expected.is_none(), "{text}");
+        assert!(expected.is_none_or(|expected| text.contains(expected)), "{text}");
+    }
+}
+
+#[test]
 fn a_password_is_asked_for() {
     let password = "p@ss:w/rd %".to_owned();
     let cluster = Cluster::builder().auth(Auth::ScramSha256 { password: password.clone() }).start().unwrap();

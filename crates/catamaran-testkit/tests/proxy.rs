@@ -125,10 +125,12 @@ fn a_hanging_server_accepts_and_says_nothing() {
     proxy.accept().unwrap();
     assert!(is_silent(&hanging), "it hangs for good");
     ping(&client(&proxy)).unwrap();
-    let gone = client(&proxy);
     proxy.hang().unwrap();
-    drop(gone);
-    assert!(proxy.cut() >= 2);
+    let other = client(&proxy);
+    assert!(eventually(LONG, || proxy.live() == 3), "{}", proxy.live());
+    drop(other);
+    assert!(eventually(LONG, || proxy.live() == 2), "a client that gives up is noticed");
+    assert_eq!(proxy.cut(), 2);
     assert_ne!(hanging.read(&mut [0]).unwrap_or(0), 1);
     assert_eq!(proxy.live(), 0);
 }

@@ -3,6 +3,14 @@
 //! No driver tells whether the server is inside a transaction, so the text of each statement is read instead. Reading
 //! too much into a text costs one round trip; so it errs on that side.
 
+use std::time::Duration;
+
+/// How long a statement that nobody waits for may go on before it is cancelled on the server.
+pub(crate) const GRACE: Duration = Duration::from_millis(250);
+/// How long undoing what was left may take before the connection is closed instead.
+#[cfg(feature = "async")]
+pub(crate) const CLEANING: Duration = Duration::from_secs(5);
+
 /// What may have been left, least first: undoing one undoes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -68,7 +76,7 @@ impl Traces {
             return Self::Everything;
         }
         let lower = sql.to_ascii_lowercase();
-        if !PLAIN.iter().any(|word| is(word)) || TELLING.iter().any(|word| lower.contains(word)) {
+        if !PLAIN.iter().any(is) || TELLING.iter().any(|word| lower.contains(word)) {
             return Self::Session;
         }
         if lower.contains("chain") { Self::Transaction } else { Self::None }

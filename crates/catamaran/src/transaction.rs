@@ -1,7 +1,5 @@
 //! Transactions: the twins, their options, and the SQL of `BEGIN` and `SAVEPOINT`.
 
-use std::fmt::Write as _;
-
 use async_trait::async_trait;
 
 use crate::{AsyncExecutor, Executor, Result};
@@ -135,9 +133,11 @@ impl TransactionOptions {
 }
 
 /// One level of a transaction: 0 is the transaction itself, each savepoint one more.
+#[cfg(feature = "driver")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Level(u32);
 
+#[cfg(feature = "driver")]
 impl Level {
     pub(crate) const OUTERMOST: Self = Self(0);
 
@@ -161,11 +161,10 @@ impl Level {
 
     /// The statement that undoes what was done on this level, and leaves it.
     pub(crate) fn rollback_sql(self) -> String {
-        let mut sql = String::from("ROLLBACK");
-        if !self.is_outermost() {
-            let _ = write!(sql, " TO SAVEPOINT catamaran_{0}; RELEASE SAVEPOINT catamaran_{0}", self.0);
+        match self.0 {
+            0 => "ROLLBACK".into(),
+            depth => format!("ROLLBACK TO SAVEPOINT catamaran_{depth}; RELEASE SAVEPOINT catamaran_{depth}"),
         }
-        sql
     }
 }
 
@@ -182,6 +181,7 @@ mod tests {
         assert_eq!(options.begin_sql(), "BEGIN READ WRITE NOT DEFERRABLE");
     }
 
+    #[cfg(feature = "driver")]
     #[test]
     fn levels_become_savepoints() {
         let nested = Level::OUTERMOST.next();

@@ -18,7 +18,7 @@ use crate::{
     row::Column,
     statement_cache::{Kept, StatementCache},
     tls::Connector,
-    traces::Traces,
+    traces::{GRACE, Traces},
     transaction::Level,
 };
 
@@ -46,7 +46,16 @@ impl Connection {
         let cancel = (client.cancel_token(), connector);
         let statements = StatementCache::new(keep);
         let (traces, owed) = (Traces::None, Vec::new());
-        Self(Mutex::new(Some(Open { client, cancel, statements, traces, abandoned: false, owed, failed: false, lost: false })))
+        Self(Mutex::new(Some(Open {
+            client,
+            cancel,
+            statements,
+            traces,
+            abandoned: false,
+            owed,
+            failed: false,
+            lost: false,
+        })))
     }
 
     /// Runs something on the connection, unless a stream has it.
@@ -231,17 +240,16 @@ impl Open {
         Ok(())
     }
 
+    /// A statement that goes on for longer is cancelled on the server, and the connection given up: nothing tells when
+    /// the cancellation has arrived, and it must not hit the next caller's statement.
     fn clean(&mut self) -> bool {
         let Some(undo) = self.traces.undo_sql() else { return false };
-        if self.abandoned {
+        if self.abandoned && self.client.is_valid(GRACE).is_err() {
             let (token, connector) = &self.cancel;
-            if token.cancel_query(connector.clone()).is_err() {
-                return false;
-            }
+            let _ = token.cancel_query(connector.clone());
+            return false;
         }
-        // The cancellation may have hit this statement instead of the one before it.
-        let undone = self.client.batch_execute(undo).is_ok()
-            || (self.abandoned && !self.client.is_closed() && self.client.batch_execute(undo).is_ok());
+        let undone = undo.is_empty() || self.client.batch_execute(undo).is_ok();
         if undone {
             (self.traces, self.abandoned, self.failed) = (Traces::None, false, false);
             self.owed.clear();

@@ -1,12 +1,9 @@
 //! One connection of the pool: the client, the statements it keeps, and what has to be undone before someone else
 //! gets it.
 
-use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU8, Ordering::SeqCst},
-    },
-    time::Duration,
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU8, Ordering::SeqCst},
 };
 
 use bytes::Bytes;
@@ -24,14 +21,9 @@ use crate::{
     row::Column,
     statement_cache::{Kept, StatementCache},
     tls::Connector,
-    traces::Traces,
+    traces::{CLEANING, GRACE, Traces},
     transaction::Level,
 };
-
-/// How long a dropped statement may go on before it is cancelled on the server.
-const GRACE: Duration = Duration::from_millis(100);
-/// How long cleaning a connection may take before it is closed instead.
-const CLEANING: Duration = Duration::from_secs(5);
 
 /// What was going on when a call was dropped, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -205,34 +197,29 @@ impl Connection {
     }
 
     /// Waits for what still runs, undoes what was left, and says whether the connection can be used again.
+    ///
+    /// A statement that goes on for longer is cancelled on the server, and the connection given up: nothing tells when
+    /// the cancellation has arrived, and it must not hit the next caller's statement.
     pub(crate) async fn clean(&self) -> bool {
         let abandoned = self.abandoned.load(SeqCst);
         let Some(undo) = self.left().undo_sql().filter(|_| abandoned < Abandoned::Prepare as u8) else { return false };
-        let undone = {
-            let mut undo_once = std::pin::pin!(self.client.batch_execute(undo));
-            match timeout(GRACE, undo_once.as_mut()).await {
-                Ok(undone) => undone.is_ok(),
-                Err(_) if abandoned == Abandoned::Commit as u8 => {
-                    matches!(timeout(CLEANING, undo_once).await, Ok(Ok(())))
-                }
-                Err(_) => {
+        let cancels = abandoned == Abandoned::Statement as u8;
+        match timeout(if cancels { GRACE } else { CLEANING }, self.client.batch_execute(undo)).await {
+            Ok(Ok(())) => {
+                self.traces.store(Traces::None as u8, SeqCst);
+                self.abandoned.store(Abandoned::Nothing as u8, SeqCst);
+                self.failed.store(false, SeqCst);
+                true
+            }
+            Ok(Err(_)) => false,
+            Err(_) => {
+                if cancels {
                     let (token, connector) = &self.cancel;
                     let _ = timeout(CLEANING, token.cancel_query(connector.clone())).await;
-                    match timeout(CLEANING, undo_once).await {
-                        Ok(Ok(())) => true,
-                        // The cancellation may have hit this statement instead of the one before it.
-                        Ok(Err(_)) => matches!(timeout(CLEANING, self.client.batch_execute(undo)).await, Ok(Ok(()))),
-                        Err(_) => false,
-                    }
                 }
+                false
             }
-        };
-        if undone {
-            self.traces.store(Traces::None as u8, SeqCst);
-            self.abandoned.store(Abandoned::Nothing as u8, SeqCst);
-            self.failed.store(false, SeqCst);
         }
-        undone
     }
 
     fn left(&self) -> Traces {

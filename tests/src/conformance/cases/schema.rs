@@ -99,13 +99,11 @@ pub(super) fn cases() -> Vec<Case> {
                 .collect(),
         )),
     );
-    cases.push(
-        case("a statement too long to be kept").step(session(vec![
+    cases.push(case("a statement too long to be kept").step(session(vec![
             fetch_one(format!("SELECT length('{}') AS n", "x".repeat(100_000)), p![])
                 .gives(rows("n int4", json!([[100_000]]))),
             fetch_one(format!("SELECT length('{}') AS n", "x".repeat(100_000)), p![])
                 .gives(rows("n int4", json!([[100_000]]))),
-        ])),
-    );
+        ])));
     cases
 }

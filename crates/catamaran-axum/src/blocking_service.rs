@@ -1,0 +1,188 @@
+//! The blocking service, with a limit on the threads that wait for it.
+
+use std::{fmt, ops::Deref, panic::resume_unwind, sync::Arc, time::Duration};
+
+use catamaran::{
+    Bytes, BytesIter, DatabaseService, Description, Error, ErrorKind, Executor, Result, Row, RowIter, Session, ToSql,
+};
+use tokio::task::{JoinError, spawn_blocking};
+
+use crate::admission::Admission;
+
+/// The blocking service and the permits to call it. Made once, it lives in the application's state; clones share both.
+///
+/// There are as many permits as the pool has connections ([`max_size`](catamaran::PoolStatus::max_size) when this is
+/// made). A handler waits for one *before* it takes a thread, so that a slow database holds up requests and not the
+/// threads that everything else needs. The permit comes back when the handler's code has ended, also when its request
+/// was given up in the meantime.
+///
+/// ```
+/// # fn example(service: std::sync::Arc<dyn catamaran::DatabaseService>) {
+/// use catamaran_axum::BlockingService;
+/// use std::time::Duration;
+///
+/// let service = BlockingService::new(service).with_wait(Duration::from_secs(2));
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct BlockingService {
+    service: Arc<dyn DatabaseService>,
+    admission: Admission,
+}
+
+impl BlockingService {
+    /// Wraps a service. A call waits 5 s for a permit at most.
+    pub fn new(service: Arc<dyn DatabaseService>) -> Self {
+        let admission = Admission::new(service.status().max_size);
+        Self { service, admission }
+    }
+
+    /// Sets how long a call waits for a permit at most.
+    #[must_use]
+    pub fn with_wait(mut self, wait: Duration) -> Self {
+        self.admission = self.admission.with_wait(wait);
+        self
+    }
+
+    /// The service itself.
+    pub fn service(&self) -> &Arc<dyn DatabaseService> {
+        &self.service
+    }
+
+    /// Runs a closure on a blocking thread with one connection, a [`Session`], for the whole of it.
+    ///
+    /// What the closure is given passes as `&dyn Executor` to helpers. A panic in it goes on in the caller.
+    ///
+    /// The error may be any type made from [`catamaran::Error`]. Where nothing else says which, name it:
+    /// `Ok::<_, HttpError>(value)`.
+    ///
+    /// ```
+    /// use axum::{Json, extract::Path};
+    /// use catamaran::{Executor, Row};
+    /// use catamaran_axum::{BlockingDb, Result};
+    ///
+    /// fn check_agent(db: &dyn Executor, id: i64) -> catamaran::Result<()> {
+    ///     db.fetch_one("SELECT 1 FROM agents WHERE id = $1", &[&id]).map(drop)
+    /// }
+    ///
+    /// async fn history(db: BlockingDb, Path(id): Path<i64>) -> Result<Json<Vec<Row>>> {
+    ///     let rows = db.run(move |db| {
+    ///         check_agent(db, id)?;
+    ///         db.fetch_all("SELECT role, content FROM chat_history WHERE agent_id = $1", &[&id])
+    ///     }).await?;
+    ///     Ok(Json(rows))
+    /// }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits for a permit, the closure never runs. Dropped later, it runs to its end, and keeps the
+    /// permit until then.
+    ///
+    /// # Errors
+    ///
+    /// `PoolTimeout` if no permit came free in time; what [`session`](DatabaseService::session) fails with; the
+    /// closure's own.
+    pub async fn run<T, E, F>(&self, closure: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut dyn Session) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let service = self.service.clone();
+        let call = move || closure(&mut *service.session()?);
+        match self.admit(call).await? {
+            Ok(result) => result,
+            Err(failed) => Err(unwound(failed)?.into()),
+        }
+    }
+
+    /// Waits for a permit, then for a thread, then for what is called there. The permit stays with the call.
+    pub(crate) async fn admit<T, F>(&self, call: F) -> Result<Result<T, JoinError>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let permit = self.admission.enter().await?;
+        let span = tracing::Span::current();
+        Ok(spawn_blocking(move || {
+            // Declared first, so dropped last: after the connection has been given back.
+            let _permit = permit;
+            span.in_scope(call)
+        })
+        .await)
+    }
+}
+
+/// Lets a panic go on; else the error that the runtime ended before the call began.
+fn unwound<E>(failed: JoinError) -> Result<Error, E> {
+    match failed.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => Ok(Error::new(ErrorKind::PoolClosed, "the runtime was shut down")),
+    }
+}
+
+impl Deref for BlockingService {
+    type Target = dyn DatabaseService;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.service
+    }
+}
+
+// So that `&db` passes where `&dyn Executor` is asked, as it does for the async service.
+impl Executor for BlockingService {
+    #[track_caller]
+    fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        self.service.execute(sql, params)
+    }
+
+    #[track_caller]
+    fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        self.service.fetch_all(sql, params)
+    }
+
+    #[track_caller]
+    fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+        self.service.fetch_one(sql, params)
+    }
+
+    #[track_caller]
+    fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
+        self.service.fetch_optional(sql, params)
+    }
+
+    #[track_caller]
+    fn batch_execute(&self, sql: &str) -> Result<()> {
+        self.service.batch_execute(sql)
+    }
+
+    #[track_caller]
+    fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
+        self.service.fetch_iter(sql, params)
+    }
+
+    #[track_caller]
+    fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
+        self.service.copy_in(sql, chunks)
+    }
+
+    #[track_caller]
+    fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
+        self.service.copy_out(sql)
+    }
+
+    #[track_caller]
+    fn describe(&self, sql: &str) -> Result<Description> {
+        self.service.describe(sql)
+    }
+}
+
+impl fmt::Debug for BlockingService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockingService")
+            .field("status", &self.service.status())
+            .field("free_permits", &self.admission.free())
+            .finish_non_exhaustive()
+    }
+}
