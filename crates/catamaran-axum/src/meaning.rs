@@ -20,7 +20,7 @@ const UNAVAILABLE: Meaning =
 const INTERNAL: Meaning = final_(StatusCode::INTERNAL_SERVER_ERROR, crate::HttpError::INTERNAL);
 const NOT_FOUND: Meaning = final_(StatusCode::NOT_FOUND, "not found");
 const EXISTS: Meaning = final_(StatusCode::CONFLICT, "already exists");
-const REFERENCED: Meaning = final_(StatusCode::CONFLICT, "refers to, or is referred to by, something else");
+const REFERENCED: Meaning = final_(StatusCode::CONFLICT, "still in use, or refers to something that is not there");
 const REFUSED: Meaning = final_(StatusCode::BAD_REQUEST, "a value was not accepted");
 
 pub(crate) fn meaning(error: &Error) -> Meaning {

@@ -6,8 +6,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
-
 use crate::Error;
 
 /// The longest path of a socket that every supported system accepts, in bytes.
@@ -79,19 +77,9 @@ impl Account {
         self.own(path)
     }
 
-    /// Makes the directory of a cluster, short enough for a socket's path.
-    pub(crate) fn directory(self) -> Result<TempDir, Error> {
-        let parent = self.parent()?;
-        let directory = tempfile::Builder::new()
-            .prefix("catamaran-")
-            .tempdir_in(&parent)
-            .map_err(Error::io(format!("creating a directory in {}", parent.display())))?;
-        self.own(directory.path())?;
-        Ok(directory)
-    }
-
-    /// Chooses where to make the directory of a cluster.
-    fn parent(self) -> Result<PathBuf, Error> {
+    /// Chooses where to make the directory of a cluster, with a path short
+    /// enough for its socket's.
+    pub(crate) fn parent(self) -> Result<PathBuf, Error> {
         // The janitor recognises the server by its working directory, which the
         // system reports without symbolic links.
         let resolved = |path: PathBuf| path.canonicalize().unwrap_or(path);
@@ -110,7 +98,7 @@ impl Account {
         }
         // A database is hundreds of files, which some disks take long to make.
         let memory = PathBuf::from("/dev/shm");
-        if self.can_use(&memory) && free_space(&memory) >= MEMORY_NEEDED {
+        if self.can_use(&memory) && is_open(&memory) && free_space(&memory) >= MEMORY_NEEDED {
             return Ok(memory);
         }
         let temporary = resolved(std::env::temp_dir());
@@ -124,12 +112,15 @@ impl Account {
             && parent.is_dir()
             && parent.to_str().is_some()
             && parent.as_os_str().len() + SOCKET_PATH_TAIL <= SOCKET_PATH_MAX;
-        let mode = |path: &Path| fs::metadata(path).map_or(0, |data| data.permissions().mode());
         // Another account must also be able to remove the directory again.
-        let open = self.ids.is_none()
-            || (mode(parent) & 0o002 != 0 && parent.ancestors().all(|above| mode(above) & 0o001 != 0));
-        fits && open
+        fits && (self.ids.is_none() || is_open(parent))
     }
+}
+
+/// Whether every account can reach a directory and write to it.
+fn is_open(directory: &Path) -> bool {
+    let mode = |path: &Path| fs::metadata(path).map_or(0, |data| data.permissions().mode());
+    mode(directory) & 0o002 != 0 && directory.ancestors().all(|above| mode(above) & 0o001 != 0)
 }
 
 /// The free space of a file system in KiB, 0 if it cannot be told.

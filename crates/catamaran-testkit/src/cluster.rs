@@ -8,8 +8,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
 use crate::account::Account;
 use crate::data_directory::{Layout, SUPERUSER};
 use crate::janitor::{self, Janitor};
@@ -44,8 +42,6 @@ pub struct Cluster {
     start_timeout: Duration,
     postmaster: Mutex<Option<Postmaster>>,
     janitor: Janitor,
-    // Removed last, in case the janitor could not do it.
-    _directory: TempDir,
 }
 
 impl Cluster {
@@ -69,10 +65,8 @@ impl Cluster {
             None => Binaries::find()?,
         };
         let account = Account::choose()?;
-        let directory = account.directory()?;
-        let layout = Layout { root: directory.path().to_owned() };
-        // From here on an early end of this process leaves nothing behind.
-        let janitor = Janitor::start(&layout.root, account)?;
+        let janitor = Janitor::start(&account.parent()?, account)?;
+        let layout = Layout { root: janitor.root().to_owned() };
         let mut cluster = Self {
             server: Server {
                 host: Some("127.0.0.1".to_owned()),
@@ -92,7 +86,6 @@ impl Cluster {
             start_timeout: builder.start_timeout,
             postmaster: Mutex::new(None),
             janitor,
-            _directory: directory,
         };
         cluster.certificates = cluster.layout.fill(&builder, &cluster.binaries, account)?;
         cluster.start_on_some_port()?;
@@ -273,6 +266,8 @@ impl Drop for Cluster {
         if let Some(mut postmaster) = self.lock().take() {
             postmaster.kill();
         }
+        // Whatever the janitor could not remove; usually there is nothing.
+        let _ = fs::remove_dir_all(&self.layout.root);
     }
 }
 

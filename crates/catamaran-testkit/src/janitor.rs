@@ -1,5 +1,7 @@
 //! The process that cleans up after a cluster.
 
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -11,6 +13,9 @@ const FUNCTIONS: &str = include_str!("janitor.sh");
 
 /// How long the cleaning may take before it is given up waiting for.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many names are tried for a directory.
+const NAME_ATTEMPTS: u32 = 10;
 
 /// A process that removes a cluster once the process that owns it is gone.
 ///
@@ -25,19 +30,45 @@ pub(crate) struct Janitor {
 }
 
 impl Janitor {
-    /// Starts watching over the cluster in `root`.
-    pub(crate) fn start(root: &Path, account: Account) -> Result<Self, Error> {
-        let process = watch(root, account, Stdio::piped())?;
-        Ok(Self { process, root: root.to_owned(), account })
+    /// Starts the process, which makes a new directory in `parent` and watches
+    /// over it.
+    ///
+    /// Were the directory made here, it would be left behind by an end between
+    /// the making and the start of the janitor.
+    pub(crate) fn start(parent: &Path, account: Account) -> Result<Self, Error> {
+        let doing = || Error::io(format!("creating a directory in {}", parent.display()));
+        for attempt in 0..NAME_ATTEMPTS {
+            let root = parent.join(random_name(attempt));
+            let mut process = shell("make\nwatch", &root, account)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .map_err(Error::io("starting the process that cleans up"))?;
+            let mut answer = String::new();
+            if let Some(mut output) = process.stdout.take() {
+                // It closes its output after the one word.
+                output.read_to_string(&mut answer).map_err(doing())?;
+            }
+            if answer.trim_end() == "made" {
+                return Ok(Self { process, root, account });
+            }
+            process.wait().map_err(doing())?;
+        }
+        Err(doing()(io::Error::other("mkdir failed")))
+    }
+
+    /// The directory it watches over.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Cleans up now and waits until that is done.
     pub(crate) fn finish(&mut self) {
-        return;
+        drop(self.process.stdin.take());
         self.wait();
         // Somebody may have killed the janitor; another one does the work then.
         if self.root.exists()
-            && let Ok(process) = watch(&self.root, self.account, Stdio::null())
+            && let Ok(process) = shell("watch", &self.root, self.account).stdin(Stdio::null()).spawn()
         {
             self.process = process;
             self.wait();
@@ -53,8 +84,11 @@ impl Janitor {
     }
 }
 
-fn watch(root: &Path, account: Account, stdin: Stdio) -> Result<Child, Error> {
-    shell("watch", root, account).stdin(stdin).spawn().map_err(Error::io("starting the process that cleans up"))
+/// Returns a name for a cluster's directory.
+fn random_name(attempt: u32) -> String {
+    // The standard library seeds each of these anew.
+    let random = RandomState::new().hash_one((std::process::id(), attempt));
+    format!("catamaran-{:06x}", random & 0xff_ffff)
 }
 
 /// Kills all processes of the cluster in `root` and waits until they are gone.

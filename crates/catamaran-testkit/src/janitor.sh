@@ -56,6 +56,15 @@ end() {
     done
 }
 
+# Makes the directory and says so, or ends without touching one that exists. The
+# owner may be gone before it can hear of it.
+make() {
+    trap '' HUP INT TERM PIPE
+    mkdir -m 700 "$root" 2>/dev/null || exit 1
+    echo made
+    exec >/dev/null
+}
+
 # Waits until standard input ends, then removes the processes, the shared memory
 # and the directory.
 watch() {

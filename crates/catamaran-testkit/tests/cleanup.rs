@@ -167,7 +167,7 @@ fn nothing_is_left_after_sigkill_at_any_time_of_the_start() {
     // The server's account must be able to use the directory.
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
     std::fs::set_permissions(base.path(), open).unwrap();
-    for delay in [10, 30, 60, 120, 300, 500, 700, 900] {
+    for delay in [5, 10, 15, 20, 25, 30, 40, 60, 90, 120, 200, 300, 400, 500, 700, 900] {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child_that_owns_a_cluster", "--ignored"])
             .env("CATAMARAN_CHILD", "early")

@@ -92,12 +92,11 @@ fn a_kill_ends_backends_that_are_busy() {
         // Computation, which does not notice that the server is gone.
         connect(&url).unwrap().simple_query("SELECT sum(i) FROM generate_series(1, 1000000000000) i")
     });
-    let mut pids = Vec::new();
     let found = eventually(Duration::from_secs(10), || {
-        pids = cluster.backend_pids("postgres").unwrap();
         let active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT sum%'";
         cluster.texts("postgres", active).unwrap() == [Some("1".to_owned())]
     });
+    let pids = cluster.backend_pids("postgres").unwrap();
     assert!(found && !pids.is_empty());
     cluster.kill().unwrap();
     assert!(pids.iter().all(|pid| !runs(pid.unsigned_abs())));

@@ -16,6 +16,8 @@ mod runner;
 mod script;
 mod verdict;
 
+use std::time::Duration;
+
 pub use self::{
     case::{Action, Case, End, Param, Read, Step, case},
     executors::{ALL, Context, Executor, Open},
@@ -25,8 +27,8 @@ pub use self::{
     runner::Runner,
 };
 
-/// Runs all cases whose names contain `part` on all executors.
-pub fn run(part: &str) -> Report {
+/// Runs all cases whose names contain `part` on all executors, and tells of each when it is done.
+pub fn run(part: &str, tell: impl FnMut(&Line, Duration)) -> Report {
     let cases: Vec<_> = cases::all().into_iter().filter(|case| case.name.contains(part)).collect();
-    Runner::new().run(&cases, ALL)
+    Runner::new().run(&cases, ALL, tell)
 }

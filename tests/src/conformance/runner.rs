@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use catamaran::Result;
@@ -24,7 +24,7 @@ use super::{
 };
 
 /// How long one case may take on one executor.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(10);
 /// How long an executor may take to close after a case.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -48,9 +48,15 @@ impl Runner {
         Self { database, runtime: runtime.expect("a runtime") }
     }
 
-    /// Runs the cases on the executors.
-    pub fn run(&self, cases: &[Case], executors: &[Executor]) -> Report {
-        let lines = cases.iter().map(|case| self.case(case, executors)).collect();
+    /// Runs the cases on the executors, and tells of each when it is done and how long it took.
+    pub fn run(&self, cases: &[Case], executors: &[Executor], mut tell: impl FnMut(&Line, Duration)) -> Report {
+        let mut lines = Vec::new();
+        for case in cases {
+            let begun = Instant::now();
+            let line = self.case(case, executors);
+            tell(&line, begun.elapsed());
+            lines.push(line);
+        }
         Report { executors: executors.iter().map(|executor| executor.name).collect(), lines }
     }
 
@@ -63,7 +69,12 @@ impl Runner {
                 verdicts.push(Verdict::Skipped("there is nothing to repeat".into()));
                 continue;
             }
-            verdicts.push(match self.on(executor, case, tape.unwrap_or_default()) {
+            let ended = self.on(executor, case, tape.unwrap_or_default());
+            if ended.is_err() {
+                // What still runs would be in the way of the next case.
+                self.database.terminate_backends().expect("the test server answers");
+            }
+            verdicts.push(match ended {
                 Ok(tape) => {
                     let judged = judge(case, &tape);
                     let unmet = |judged: &Judged| Some(format!("{}: {}", judged.what, judged.unmet.as_ref()?));

@@ -181,7 +181,6 @@ impl Connection {
     pub(crate) fn rollback_behind(&self, level: Level) {
         // The driver sends a request at the first poll, and reads an answer that nobody waits for.
         let _ = self.client.batch_execute(&level.rollback_sql()).now_or_never();
-        self.failed.store(false, SeqCst);
     }
 
     /// Nothing is left of a transaction once its outermost level has ended.
