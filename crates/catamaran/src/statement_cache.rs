@@ -52,6 +52,12 @@ impl StatementCache {
         }
     }
 
+    pub(crate) fn clear(&mut self) {
+        if let Some(entries) = &mut self.0 {
+            entries.clear();
+        }
+    }
+
     pub(crate) fn remove(&mut self, sql: &str) {
         if let Some(entries) = &mut self.0 {
             entries.pop(sql);

@@ -11,19 +11,9 @@ pub(crate) const GRACE: Duration = Duration::from_millis(250);
 #[cfg(feature = "async")]
 pub(crate) const CLEANING: Duration = Duration::from_secs(5);
 
-/// What may have been left, least first: undoing one undoes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(crate) enum Traces {
-    /// Nothing.
-    None,
-    /// An open transaction.
-    Transaction,
-    /// Settings, temporary tables, advisory locks, cursors, `LISTEN`.
-    Session,
-    /// What can't be undone without disturbing the statements kept on the connection.
-    Everything,
-}
+/// What may have been left: a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Traces(u8);
 
 /// Words with which a statement begins that leaves nothing, unless one of [`TELLING`] stands in it.
 const PLAIN: &[&str] = &[
@@ -62,57 +52,94 @@ const PLAIN: &[&str] = &[
 ];
 
 /// Words that tell of something left behind wherever they stand: `pg_advisory_lock`, `set_config`, `CREATE TEMP TABLE`.
-const TELLING: &[&str] = &["advisory", "set_config", "temp", "pg_temp"];
+const TELLING: &[&str] = &["advisory", "set_config", "temp"];
 
 impl Traces {
+    pub(crate) const NONE: Self = Self(0);
+    /// A transaction may be open.
+    pub(crate) const TRANSACTION: Self = Self(1);
+    /// Settings, temporary tables, advisory locks, cursors, `LISTEN`.
+    pub(crate) const SESSION: Self = Self(2);
+    /// What can't be undone without disturbing the statements kept on the connection.
+    pub(crate) const EVERYTHING: Self = Self(4);
+    /// Tables or names have changed, and kept statements may not fit any more.
+    pub(crate) const SCHEMA: Self = Self(8);
+
+    pub(crate) fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub(crate) fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Outside a transaction a change of tables is final; within one it is undone if that is rolled back.
+    pub(crate) fn settled(self) -> Self {
+        if self.has(Self::TRANSACTION) { self } else { self.without(Self::SCHEMA) }
+    }
+
     /// What one prepared statement may leave.
     pub(crate) fn of_statement(sql: &str) -> Self {
-        let Some(first) = words(sql).next() else { return Self::None };
+        let Some(first) = words(sql).next() else { return Self::NONE };
         let is = |word: &&str| first.eq_ignore_ascii_case(word);
-        if is(&"begin") || is(&"start") {
-            return Self::Transaction;
-        }
-        if is(&"prepare") || is(&"deallocate") || is(&"discard") || is(&"load") {
-            return Self::Everything;
-        }
         let lower = sql.to_ascii_lowercase();
+        let mut traces = Self::of_word(first);
         if !PLAIN.iter().any(is) || TELLING.iter().any(|word| lower.contains(word)) {
-            return Self::Session;
+            traces = traces.and(Self::SESSION);
         }
-        if lower.contains("chain") { Self::Transaction } else { Self::None }
+        if lower.contains("search_path") {
+            traces = traces.and(Self::SCHEMA);
+        }
+        if lower.contains("chain") {
+            traces = traces.and(Self::TRANSACTION);
+        }
+        // A transaction leaves nothing but itself.
+        if is(&"begin") || is(&"start") { Self::TRANSACTION } else { traces }
     }
 
     /// What a text of several statements may leave.
     pub(crate) fn of_batch(sql: &str) -> Self {
-        words(sql).map(Self::of_word_in_batch).max().unwrap_or(Self::None)
+        words(sql).map(Self::of_word).fold(Self::NONE, Self::and)
     }
 
-    fn of_word_in_batch(word: &str) -> Self {
-        let is = |other: &&str| word.eq_ignore_ascii_case(other);
-        if ["prepare", "deallocate", "discard", "load"].iter().any(is) {
-            Self::Everything
-        } else if ["set", "declare", "listen", "call", "do", "execute"].iter().any(is) || {
-            let lower = word.to_ascii_lowercase();
-            TELLING.iter().any(|telling| lower.contains(telling))
-        } {
-            Self::Session
-        } else if ["begin", "start", "chain"].iter().any(is) {
-            Self::Transaction
-        } else {
-            Self::None
+    /// What a statement with this word in it may leave.
+    fn of_word(word: &str) -> Self {
+        let lower = word.to_ascii_lowercase();
+        match lower.as_str() {
+            "begin" | "start" | "chain" => Self::TRANSACTION,
+            "prepare" | "deallocate" | "discard" | "load" => Self::EVERYTHING.and(Self::SCHEMA),
+            "alter" | "drop" | "search_path" => Self::SCHEMA,
+            "set" | "declare" | "listen" | "call" | "do" | "execute" => Self::SESSION,
+            word if TELLING.iter().any(|telling| word.contains(telling)) => Self::SESSION,
+            _ => Self::NONE,
         }
     }
 
     /// The statements that undo what was left; `None` where only closing the connection does.
     pub(crate) fn undo_sql(self) -> Option<&'static str> {
-        match self {
-            Self::None => Some(""),
-            Self::Transaction => Some("ROLLBACK"),
-            Self::Session => Some(
+        if self.has(Self::EVERYTHING) {
+            None
+        } else if self.has(Self::SESSION) {
+            Some(
                 "ROLLBACK; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; \
                  SELECT pg_advisory_unlock_all(); DISCARD TEMP",
-            ),
-            Self::Everything => None,
+            )
+        } else if self.has(Self::TRANSACTION) {
+            Some("ROLLBACK")
+        } else {
+            Some("")
         }
     }
 }
@@ -162,41 +189,57 @@ fn after_comment(mut text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::Traces::{self, Everything, None, Session, Transaction};
+    use super::Traces;
+
+    const NONE: Traces = Traces::NONE;
+    const TRANSACTION: Traces = Traces::TRANSACTION;
+    const SESSION: Traces = Traces::SESSION;
+    const SCHEMA: Traces = Traces::SCHEMA;
 
     #[test]
     fn statements() {
         for (sql, traces) in [
-            ("SELECT 1", None),
-            ("  /* a /* b */ BEGIN */ -- SET\n (select 1)", None),
-            ("update t set x = 1", None),
-            ("begin", Transaction),
-            ("-- why\nSTART TRANSACTION", Transaction),
-            ("COMMIT AND CHAIN", Transaction),
-            ("COMMIT", None),
-            ("SET search_path = x", Session),
-            ("SELECT pg_advisory_lock(1)", Session),
-            ("CREATE TEMPORARY TABLE t (x int)", Session),
-            ("DECLARE c CURSOR FOR SELECT 1", Session),
-            ("DO $$ BEGIN END $$", Session),
-            ("DISCARD ALL", Everything),
-            ("", None),
-            ("/* open", None),
+            ("SELECT 1", NONE),
+            ("  /* a /* b */ BEGIN */ -- SET\n (select 1)", NONE),
+            ("update t set x = 1", NONE),
+            ("begin", TRANSACTION),
+            ("-- why\nSTART TRANSACTION", TRANSACTION),
+            ("COMMIT AND CHAIN", TRANSACTION),
+            ("COMMIT", NONE),
+            ("ALTER TABLE t ADD COLUMN x int", SCHEMA),
+            ("SET search_path = x", SESSION.and(SCHEMA)),
+            ("SET lock_timeout = 1", SESSION),
+            ("SELECT pg_advisory_lock(1)", SESSION),
+            ("CREATE TEMPORARY TABLE t (x int)", SESSION),
+            ("DECLARE c CURSOR FOR SELECT 1", SESSION),
+            ("DO $$ BEGIN END $$", SESSION),
+            ("", NONE),
+            ("/* open", NONE),
         ] {
             assert_eq!(Traces::of_statement(sql), traces, "{sql}");
         }
+        assert!(Traces::of_statement("DISCARD ALL").has(Traces::EVERYTHING));
     }
 
     #[test]
     fn batches() {
         for (sql, traces) in [
-            ("INSERT INTO t VALUES (1); DELETE FROM t", None),
-            ("SELECT 1; BEGIN; SELECT 2", Transaction),
-            ("SELECT 1; /* BEGIN */ SELECT 2", None),
-            ("BEGIN; SET LOCAL x = 1", Session),
-            ("SELECT 1;DEALLOCATE ALL", Everything),
+            ("INSERT INTO t VALUES (1); DELETE FROM t", NONE),
+            ("SELECT 1; BEGIN; SELECT 2", TRANSACTION),
+            ("SELECT 1; /* BEGIN */ SELECT 2", NONE),
+            ("BEGIN; SET LOCAL x = 1", SESSION.and(TRANSACTION)),
+            ("BEGIN; DROP TABLE t", TRANSACTION.and(SCHEMA)),
         ] {
             assert_eq!(Traces::of_batch(sql), traces, "{sql}");
         }
+        assert!(Traces::of_batch("SELECT 1;DEALLOCATE ALL").has(Traces::EVERYTHING));
+    }
+
+    #[test]
+    fn what_undoes_them() {
+        assert_eq!(NONE.and(SCHEMA).undo_sql(), Some(""));
+        assert_eq!(TRANSACTION.undo_sql(), Some("ROLLBACK"));
+        assert!(TRANSACTION.and(SESSION).undo_sql().is_some_and(|sql| sql.starts_with("ROLLBACK; ")));
+        assert_eq!(SESSION.and(Traces::EVERYTHING).undo_sql(), None);
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use postgres::{CancelToken, Client, CopyOutReader, RowIter};
 use postgres_types::ToSql;
 
-use super::teardown::{off_runtime, on_runtime};
+use super::teardown::{elsewhere, off_runtime, on_runtime};
 use crate::{
     Description, Error, ErrorKind, Result, Row,
     driver_error::using,
@@ -37,7 +37,8 @@ pub(crate) struct Open {
     owed: Vec<Level>,
     /// The server reported an error since the innermost transaction began.
     failed: bool,
-    /// The server said goodbye, which the driver notices only at its next read.
+    /// Not to be used again: the server said goodbye, which the driver notices only at its next read, or nobody knows
+    /// what the server is doing.
     lost: bool,
 }
 
@@ -45,7 +46,7 @@ impl Connection {
     pub(crate) fn new(client: Client, connector: Connector, keep: usize) -> Self {
         let cancel = (client.cancel_token(), connector);
         let statements = StatementCache::new(keep);
-        let (traces, owed) = (Traces::None, Vec::new());
+        let (traces, owed) = (Traces::NONE, Vec::new());
         Self(Mutex::new(Some(Open {
             client,
             cancel,
@@ -94,7 +95,7 @@ impl Connection {
 
     /// Nothing is left on it and nothing runs: it can be used by anyone.
     pub(crate) fn is_clean(&self) -> bool {
-        self.slot().as_ref().is_some_and(|open| open.traces == Traces::None && !open.abandoned)
+        self.slot().as_ref().is_some_and(|open| open.traces == Traces::NONE && !open.abandoned)
     }
 
     /// Waits for what still runs, undoes what was left, and says whether the connection can be used again.
@@ -109,8 +110,10 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(open) = self.slot().take() {
-            off_runtime(move || drop(open));
+        match self.slot().take() {
+            Some(open) if open.lost => elsewhere(move || open.part()),
+            Some(open) => off_runtime(move || drop(open)),
+            None => {}
         }
     }
 }
@@ -140,14 +143,15 @@ impl Open {
     }
 
     pub(crate) fn batch(&mut self, sql: &str) -> Result<()> {
-        self.traces = self.traces.max(Traces::of_batch(sql));
+        self.note(Traces::of_batch(sql));
         self.client.batch_execute(sql).map_err(using)
     }
 
     pub(crate) fn describe(&mut self, sql: &str) -> Result<Description> {
-        let kept = self.keep(sql)?;
-        let columns = kept.statement.columns().iter().map(|column| Column::new(column.name(), column.type_().clone()));
-        Ok(Description::new(kept.statement.params().to_vec(), columns.collect()))
+        // Prepared anew: what is kept tells of the tables as they were.
+        let statement = self.client.prepare(sql).map_err(using)?;
+        let columns = statement.columns().iter().map(|column| Column::new(column.name(), column.type_().clone()));
+        Ok(Description::new(statement.params().to_vec(), columns.collect()))
     }
 
     pub(crate) fn copy_in(
@@ -181,7 +185,7 @@ impl Open {
 
     /// Runs the `BEGIN` or `SAVEPOINT` of a transaction.
     pub(crate) fn begin(&mut self, sql: &str) -> Result<()> {
-        self.traces = self.traces.max(Traces::Transaction);
+        self.note(Traces::TRANSACTION);
         self.batch(sql)?;
         self.failed = false;
         Ok(())
@@ -200,14 +204,18 @@ impl Open {
     pub(crate) fn rollback(&mut self, level: Level) -> Result<()> {
         self.client.batch_execute(&level.rollback_sql()).map_err(using)?;
         self.failed = false;
+        // What was changed within a transaction changes back.
+        if self.traces.has(Traces::SCHEMA) {
+            self.statements.clear();
+        }
         self.ended(level);
         Ok(())
     }
 
     /// Nothing is left of a transaction once its outermost level has ended.
     fn ended(&mut self, level: Level) {
-        if level.is_outermost() && self.traces == Traces::Transaction {
-            self.traces = Traces::None;
+        if level.is_outermost() {
+            self.traces = self.traces.without(Traces::TRANSACTION).settled();
         }
     }
 
@@ -247,14 +255,32 @@ impl Open {
         if self.abandoned && self.client.is_valid(GRACE).is_err() {
             let (token, connector) = &self.cancel;
             let _ = token.cancel_query(connector.clone());
+            self.lost = true;
             return false;
         }
         let undone = undo.is_empty() || self.client.batch_execute(undo).is_ok();
         if undone {
-            (self.traces, self.abandoned, self.failed) = (Traces::None, false, false);
+            (self.traces, self.abandoned, self.failed) = (Traces::NONE, false, false);
             self.owed.clear();
         }
         undone
+    }
+
+    /// Closes a connection of which nobody knows what the server is doing on it.
+    ///
+    /// In the middle of a COPY the server takes the driver's farewell for a mistake in the data, and only what comes
+    /// after it for what it is.
+    fn part(mut self) {
+        if !self.client.is_closed() {
+            let _ = self.client.is_valid(GRACE);
+        }
+    }
+
+    fn note(&mut self, traces: Traces) {
+        if traces.has(Traces::SCHEMA) {
+            self.statements.clear();
+        }
+        self.traces = self.traces.and(traces).settled();
     }
 
     fn keep_for(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Kept> {
@@ -273,7 +299,7 @@ impl Open {
                 kept
             }
         };
-        self.traces = self.traces.max(kept.traces);
+        self.note(kept.traces);
         Ok(kept)
     }
 
@@ -284,7 +310,7 @@ impl Open {
             return false;
         }
         self.statements.remove(sql);
-        self.traces == Traces::None
+        !self.traces.has(Traces::TRANSACTION)
     }
 }
 

@@ -12,7 +12,7 @@ use futures_core::Stream;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, TryStreamExt as _};
 use postgres_types::ToSql;
 use tokio::time::timeout;
-use tokio_postgres::CancelToken;
+use tokio_postgres::{CancelToken, Statement};
 
 use super::lease::Holder;
 use crate::{
@@ -59,7 +59,7 @@ impl Connection {
             client,
             cancel,
             statements: Mutex::new(StatementCache::new(keep)),
-            traces: AtomicU8::new(Traces::None as u8),
+            traces: AtomicU8::new(Traces::NONE.bits()),
             abandoned: AtomicU8::new(Abandoned::Nothing as u8),
             failed: AtomicBool::new(false),
             lost: AtomicBool::new(false),
@@ -73,7 +73,7 @@ impl Connection {
 
     /// Nothing is left on it and nothing runs: it can be used by anyone.
     pub(crate) fn is_clean(&self) -> bool {
-        self.traces.load(SeqCst) == Traces::None as u8 && self.abandoned.load(SeqCst) == Abandoned::Nothing as u8
+        self.left() == Traces::NONE && self.abandoned.load(SeqCst) == Abandoned::Nothing as u8
     }
 
     pub(crate) async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
@@ -94,9 +94,10 @@ impl Connection {
 
     pub(crate) async fn describe(&self, sql: &str) -> Result<Description> {
         let running = self.start(Abandoned::Statement)?;
-        let kept = running.done(self.keep(sql).await)?;
-        let columns = kept.statement.columns().iter().map(|column| Column::new(column.name(), column.type_().clone()));
-        Ok(Description::new(kept.statement.params().to_vec(), columns.collect()))
+        // Prepared anew: what is kept tells of the tables as they were.
+        let statement = running.done(self.prepare(sql).await)?;
+        let columns = statement.columns().iter().map(|column| Column::new(column.name(), column.type_().clone()));
+        Ok(Description::new(statement.params().to_vec(), columns.collect()))
     }
 
     pub(crate) async fn copy_in(
@@ -130,9 +131,14 @@ impl Connection {
     ) -> Result<impl Stream<Item = Result<Row>> + Send + use<>> {
         let running = self.start(Abandoned::Statement)?;
         let rows = async {
-            let kept = self.keep(sql).await?;
-            kept.check(params.len())?;
-            self.client.query_raw(&kept.statement, params.iter().copied()).await.map_err(using)
+            let kept = self.keep_for(sql, params).await?;
+            match self.client.query_raw(&kept.statement, params.iter().copied()).await.map_err(using) {
+                Err(error) if self.may_prepare_again(sql, &error) => {
+                    let kept = self.keep(sql).await?;
+                    self.client.query_raw(&kept.statement, params.iter().copied()).await.map_err(using)
+                }
+                result => result,
+            }
         };
         Ok(running.done(rows.await)?.map_ok(Row::from_driver).map_err(using))
     }
@@ -149,7 +155,7 @@ impl Connection {
 
     /// Runs the `BEGIN` or `SAVEPOINT` of a transaction.
     pub(crate) async fn begin(&self, sql: &str) -> Result<()> {
-        self.note(Traces::Transaction);
+        self.note(Traces::TRANSACTION);
         self.batch(sql).await?;
         self.failed.store(false, SeqCst);
         Ok(())
@@ -173,6 +179,7 @@ impl Connection {
         let running = self.start(Abandoned::Commit)?;
         running.done(self.client.batch_execute(&level.rollback_sql()).await.map_err(using))?;
         self.failed.store(false, SeqCst);
+        self.rolled_back();
         self.ended(level);
         Ok(())
     }
@@ -181,12 +188,13 @@ impl Connection {
     pub(crate) fn rollback_behind(&self, level: Level) {
         // The driver sends a request at the first poll, and reads an answer that nobody waits for.
         let _ = self.client.batch_execute(&level.rollback_sql()).now_or_never();
+        self.rolled_back();
     }
 
     /// Nothing is left of a transaction once its outermost level has ended.
     fn ended(&self, level: Level) {
         if level.is_outermost() {
-            let _ = self.traces.compare_exchange(Traces::Transaction as u8, Traces::None as u8, SeqCst, SeqCst);
+            self.traces.store(self.left().without(Traces::TRANSACTION).settled().bits(), SeqCst);
         }
     }
 
@@ -205,7 +213,7 @@ impl Connection {
         let cancels = abandoned == Abandoned::Statement as u8;
         match timeout(if cancels { GRACE } else { CLEANING }, self.client.batch_execute(undo)).await {
             Ok(Ok(())) => {
-                self.traces.store(Traces::None as u8, SeqCst);
+                self.traces.store(Traces::NONE.bits(), SeqCst);
                 self.abandoned.store(Abandoned::Nothing as u8, SeqCst);
                 self.failed.store(false, SeqCst);
                 true
@@ -222,16 +230,21 @@ impl Connection {
     }
 
     fn left(&self) -> Traces {
-        match self.traces.load(SeqCst) {
-            0 => Traces::None,
-            1 => Traces::Transaction,
-            2 => Traces::Session,
-            _ => Traces::Everything,
-        }
+        Traces::from_bits(self.traces.load(SeqCst))
     }
 
     fn note(&self, traces: Traces) {
-        self.traces.fetch_max(traces as u8, SeqCst);
+        if traces.has(Traces::SCHEMA) {
+            self.statements().clear();
+        }
+        self.traces.store(self.left().and(traces).settled().bits(), SeqCst);
+    }
+
+    /// What was changed within a transaction changes back.
+    fn rolled_back(&self) {
+        if self.left().has(Traces::SCHEMA) {
+            self.statements().clear();
+        }
     }
 
     fn note_failure<T>(&self, result: &Result<T>) {
@@ -284,15 +297,18 @@ impl Connection {
         let kept = match kept {
             Some(kept) => kept,
             None => {
-                let running = self.start(Abandoned::Prepare)?;
-                let statement = running.done(self.client.prepare(sql).await.map_err(using))?;
-                let kept = Kept::new(sql, statement);
+                let kept = Kept::new(sql, self.prepare(sql).await?);
                 self.statements().insert(sql, kept.clone());
                 kept
             }
         };
         self.note(kept.traces);
         Ok(kept)
+    }
+
+    async fn prepare(&self, sql: &str) -> Result<Statement> {
+        let running = self.start(Abandoned::Prepare)?;
+        running.done(self.client.prepare(sql).await.map_err(using))
     }
 
     /// Forgets a statement that no longer fits; it may be prepared and run again, since the server refused to run it.
@@ -302,7 +318,7 @@ impl Connection {
             return false;
         }
         self.statements().remove(sql);
-        self.left() == Traces::None
+        !self.left().has(Traces::TRANSACTION)
     }
 
     fn statements(&self) -> std::sync::MutexGuard<'_, StatementCache> {

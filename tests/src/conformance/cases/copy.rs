@@ -123,7 +123,7 @@ pub(super) fn cases() -> Vec<Case> {
         boats(
             "copy_in that failed leaves the session usable",
             vec![session(vec![
-                copy_in(IN, &["secret\n"]).gives(sqlstate("22P04")),
+                copy_in(IN, &["secret\n"]).gives(sqlstate("22P02")),
                 copy_in_failing(IN, "1\tAino\n", Error::new(ErrorKind::Encode, "dry")).gives(fails(ErrorKind::Encode)),
                 copy_in(IN, &["1\tAino\n2\t\\N\n"]).gives(count(2)),
                 both(),

@@ -63,10 +63,10 @@ pub(super) fn cases() -> Vec<Case> {
                 .gives(rows("x int4, x int4", json!([[1, 2]])).reading(["1"])),
         ),
         case("columns with unusual names").step(
-            fetch_one(r#"SELECT 1 AS "", 2 AS "With Space", 3 AS "Ärger", 4"#, p![])
+            fetch_one(r#"SELECT 1 AS "a""b", 2 AS "With Space", 3 AS "Ärger", 4"#, p![])
                 .reads([read::<i32>("with space"), read::<i32>("Ärger"), read::<i32>("?column?")])
                 .gives(
-                    rows(" int4, With Space int4, Ärger int4, ?column? int4", json!([[1, 2, 3, 4]]))
+                    rows("a\"b int4, With Space int4, Ärger int4, ?column? int4", json!([[1, 2, 3, 4]]))
                         .reading(["2", "3", "4"]),
                 ),
         ),

@@ -7,7 +7,10 @@ use super::super::{case::*, expected::*};
 use crate::p;
 
 const SERIES: &str = "SELECT n FROM generate_series(1, $1::int4) AS n";
-const ENDLESS: &str = "SELECT n FROM generate_series(1, 100000000) AS n";
+/// Too many rows to be read to the end.
+const ENDLESS: &str = "SELECT generate_series(1, 1000000000) AS n";
+/// Enough rows for the server not to be done with them when the first is taken.
+const LONG: &str = "SELECT generate_series(1, 100000) AS n";
 
 fn numbers(n: usize) -> Expected {
     rows("n int4", (1..=n).map(|n| json!([n])).collect::<Value>())
@@ -29,11 +32,10 @@ pub(super) fn cases() -> Vec<Case> {
             one(),
             stream(SERIES, p![2i32]).gives(numbers(2)),
         ])),
-        case("a stream dropped early, whose statement would take for ever").step(session(vec![
-            stream_some("SELECT n, pg_sleep(0) FROM generate_series(1, 1000000000) AS n", p![], 1)
-                .gives(rows("n int4, pg_sleep void", json!([[1, ""]]))),
+        case("a stream dropped early, whose statement would take for ever").steps([
+            stream_some("SELECT generate_series(1, 1000000000) AS n", p![], 1).gives(rows("n int4", json!([[1]]))),
             one(),
-        ])),
+        ]),
         case("a stream dropped early in a transaction leaves it usable")
             .setup("CREATE TABLE t (n int4)")
             .step(begin(
@@ -79,14 +81,14 @@ pub(super) fn cases() -> Vec<Case> {
         ])),
         case("a transaction is busy while its stream is open").step(begin(
             COMMIT,
-            vec![stream_while(ENDLESS, 1, vec![fetch_one("SELECT 1", p![]).gives(busy())]).gives(numbers(1)), one()],
+            vec![stream_while(LONG, 1, vec![fetch_one("SELECT 1", p![]).gives(busy())]).gives(numbers(1)), one()],
         )),
         case("a savepoint is busy while its stream is open").step(begin(
             COMMIT,
             vec![savepoint(
                 COMMIT,
                 vec![
-                    stream_while(ENDLESS, 1, vec![fetch_one("SELECT 1", p![]).gives(busy())]).gives(numbers(1)),
+                    stream_while(LONG, 1, vec![fetch_one("SELECT 1", p![]).gives(busy())]).gives(numbers(1)),
                     one(),
                 ],
             )],
