@@ -87,7 +87,12 @@ fn the_client_learns_a_status_and_nothing_else() {
     let table = [
         (Error::new(ErrorKind::NoRows, "secret"), 404, None, r#"{"error":"not found"}"#),
         (revealing("23505", "secret"), 409, None, r#"{"error":"already exists"}"#),
-        (revealing("23503", "secret"), 409, None, r#"{"error":"still in use, or refers to something that is not there"}"#),
+        (
+            revealing("23503", "secret"),
+            409,
+            None,
+            r#"{"error":"still in use, or refers to something that is not there"}"#,
+        ),
         (revealing("23514", "secret"), 400, None, r#"{"error":"a value was not accepted"}"#),
         (revealing("22P02", "secret"), 400, None, r#"{"error":"a value was not accepted"}"#),
         (revealing("40001", "secret"), 503, retry.clone(), again),

@@ -65,8 +65,8 @@ async fn close(services: Services) -> catamaran::Result<()> {
         drop((blocking, services));
         closed
     });
-    nonblocking.close(GRACE).await?;
-    blocking.await.unwrap_or(Ok(()))
+    let (nonblocking, blocking) = tokio::join!(nonblocking.close(GRACE), blocking);
+    nonblocking.and(blocking.unwrap_or(Ok(())))
 }
 
 /// Waits for SIGINT or SIGTERM, which count from now on.

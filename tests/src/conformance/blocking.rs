@@ -118,7 +118,7 @@ impl Run<'_> {
     }
 }
 
-fn take<T>(items: &mut Iter<'_, T>, some: Option<usize>) -> Vec<Result<T>> {
+pub(super) fn take<T>(items: &mut Iter<'_, T>, some: Option<usize>) -> Vec<Result<T>> {
     let mut taken = Vec::new();
     while some.is_none_or(|some| taken.len() < some) {
         let Some(item) = items.next() else { break };

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use catamaran::{Bytes, Error, FromSqlOwned, Result, Row, ToSql, TransactionOptions};
 
-use super::expected::Expected;
+use super::{expected::Expected, typed::Typed};
 
 /// A parameter as data.
 pub type Param = Arc<dyn ToSql + Send + Sync>;
@@ -68,6 +68,11 @@ pub enum Action {
     Session(Vec<Step>),
     /// Steps on the service while a session or a transaction is open.
     OnService(Vec<Step>),
+    /// A method of an extension trait.
+    Typed(Typed),
+    /// `transaction` on a service: what each run of the closure does. A run returns the first error of its steps, or
+    /// else what it is told to.
+    Closure(TransactionOptions, Vec<(Vec<Step>, Result<()>)>),
     /// `ping`
     Ping,
     /// `status`
@@ -260,6 +265,16 @@ pub fn session(steps: Vec<Step>) -> Step {
 /// Steps on the service, from within a session or a transaction.
 pub fn on_service(steps: Vec<Step>) -> Step {
     Action::OnService(steps).into()
+}
+
+/// `transaction` with a closure that is run once, and returns the first error of its steps or `Ok`.
+pub fn transaction(steps: Vec<Step>) -> Step {
+    transaction_of(TransactionOptions::new(), vec![(steps, Ok(()))])
+}
+
+/// `transaction` with options and what each run of the closure does.
+pub fn transaction_of(options: TransactionOptions, runs: Vec<(Vec<Step>, Result<()>)>) -> Step {
+    Action::Closure(options, runs).into()
 }
 
 /// A `commit` that succeeds.

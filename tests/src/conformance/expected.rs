@@ -26,6 +26,8 @@ pub enum Expected {
     Failure(FailureExpected),
     /// One row, of which this was read, whatever its columns are.
     Read(Vec<String>),
+    /// Values, by their `Debug` texts.
+    Texts(Vec<&'static str>),
     /// Anything, as long as all executors agree on it.
     Any,
 }
@@ -169,6 +171,7 @@ impl Expected {
             (Self::Status(max), Outcome::Status(have, fits)) => max == have && *fits,
             (Self::Failure(want), Outcome::Failed(have)) => return want.unmet(have),
             (Self::Read(want), Outcome::Rows(have, None)) => have.reads.as_slice() == std::slice::from_ref(want),
+            (Self::Texts(want), Outcome::Texts(have)) => want == have,
             (Self::Any, _) => true,
             _ => false,
         };

@@ -14,6 +14,7 @@ mod outcome;
 mod report;
 mod runner;
 mod script;
+mod typed;
 mod verdict;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub use self::{
     outcome::{Failure, Outcome, Reply, Rows},
     report::{Line, Report, Verdict},
     runner::Runner,
+    typed::{Pair, Typed},
 };
 
 /// Runs all cases whose names contain `part` on all executors, and tells of each when it is done.

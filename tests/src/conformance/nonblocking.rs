@@ -136,7 +136,7 @@ impl Run<'_> {
     }
 }
 
-async fn take<T>(items: &mut AsyncIter<'_, T>, some: Option<usize>) -> Vec<Result<T>> {
+pub(super) async fn take<T>(items: &mut AsyncIter<'_, T>, some: Option<usize>) -> Vec<Result<T>> {
     let mut taken = Vec::new();
     while some.is_none_or(|some| taken.len() < some) {
         let Some(item) = items.next().await else { break };

@@ -29,6 +29,10 @@ pub enum Reply {
     Description(Result<Description>),
     /// A status.
     Status(PoolStatus),
+    /// What was read, as its `Debug` text.
+    Texts(Result<Vec<String>>),
+    /// A closure was run, in a transaction of its own.
+    Attempt,
 }
 
 /// The same as data.
@@ -46,6 +50,8 @@ pub enum Outcome {
     Description(String, String),
     /// A status: the most connections, and whether the numbers fit together.
     Status(usize, bool),
+    /// What was read, as its `Debug` text.
+    Texts(Vec<String>),
     /// An error.
     Failed(Failure),
 }
@@ -122,7 +128,8 @@ impl Reply {
             Self::Stream(result) => result.as_ref().err(),
             Self::Chunks(result) => result.as_ref().err(),
             Self::Description(result) => result.as_ref().err(),
-            Self::Status(_) => None,
+            Self::Texts(result) => result.as_ref().err(),
+            Self::Status(_) | Self::Attempt => None,
         }
     }
 
@@ -153,6 +160,7 @@ impl Reply {
                 let fits = status.size <= status.max_size && status.idle + status.in_use == status.size;
                 Outcome::Status(status.max_size, fits)
             }
+            Self::Texts(Ok(texts)) => Outcome::Texts(texts.clone()),
             _ => Outcome::Done,
         }
     }

@@ -136,7 +136,6 @@ macro_rules! executor {
     };
 }
 
-executor!(Gate, |this| this);
 executor!(OneConnection, |this| this.0);
 
 impl Session for OneConnection {

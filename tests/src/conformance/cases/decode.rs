@@ -98,7 +98,7 @@ pub(super) fn cases() -> Vec<Case> {
             vec![(
                 read::<Json<Vec<i32>>>("j"),
                 "Decode: column \"j\" of type jsonb can't be read as postgres_types::serde_json_1::Json<alloc::vec::Vec<i32>>: \
-                 invalid type, expected a sequence",
+                 invalid type, expected a sequence at line 1 column 0",
             )],
         ),
         reading(

@@ -93,7 +93,7 @@ pub(super) fn cases() -> Vec<Case> {
                 .map(|n| fetch_one(format!("SELECT {n} AS n"), p![]).gives(rows("n int4", json!([[n]]))))
                 .chain([
                     fetch_one("SELECT 0 AS n", p![]).gives(rows("n int4", json!([[0]]))),
-                    fetch_one("SELECT count(*) < 400 AS bounded FROM pg_prepared_statements", p![])
+                    fetch_one("SELECT count(*) AS bounded FROM pg_prepared_statements", p![])
                         .gives(rows("bounded bool", json!([[true]]))),
                 ])
                 .collect(),

@@ -32,10 +32,8 @@ pub(super) fn cases() -> Vec<Case> {
             one(),
             stream(SERIES, p![2i32]).gives(numbers(2)),
         ])),
-        case("a stream dropped early, whose statement would take for ever").steps([
-            stream_some("SELECT generate_series(1, 1000000000) AS n", p![], 1).gives(rows("n int4", json!([[1]]))),
-            one(),
-        ]),
+        case("a stream dropped early, whose statement would take for ever")
+            .steps([stream_some(ENDLESS, p![], 1).gives(numbers(1)), one()]),
         case("a stream dropped early in a transaction leaves it usable")
             .setup("CREATE TABLE t (n int4)")
             .step(begin(
@@ -64,7 +62,7 @@ pub(super) fn cases() -> Vec<Case> {
             .step(stream_while(ENDLESS, 2, vec![one(), stream(SERIES, p![2i32]).gives(numbers(2))]).gives(numbers(2))),
         case("a session is busy while its stream is open").step(session(vec![
             stream_while(
-                ENDLESS,
+                LONG,
                 2,
                 vec![
                     fetch_one("SELECT 1", p![]).gives(busy()),
@@ -87,10 +85,7 @@ pub(super) fn cases() -> Vec<Case> {
             COMMIT,
             vec![savepoint(
                 COMMIT,
-                vec![
-                    stream_while(LONG, 1, vec![fetch_one("SELECT 1", p![]).gives(busy())]).gives(numbers(1)),
-                    one(),
-                ],
+                vec![stream_while(LONG, 1, vec![fetch_one("SELECT 1", p![]).gives(busy())]).gives(numbers(1)), one()],
             )],
         )),
         case("a stream that writes")
