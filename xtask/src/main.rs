@@ -1,2 +1,61 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands. Run with `cargo xtask`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on its standard streams")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod ci;
+mod conformance;
+mod demo;
+mod error;
+mod features;
+mod packages;
+mod test;
+mod tidy;
+mod totals;
+mod workspace;
+
+use std::{env, process::ExitCode};
+
+use error::Result;
+use workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask demo [--addr ADDRESS]   the example service over a database of its own, on 127.0.0.1:3000
+       cargo xtask test [ARGUMENT…]        all tests over a database of their own; arguments go to the test runner
+       cargo xtask conformance [CASE]      the conformance cases and their table
+       cargo xtask ci [--no-test]          everything that a change must pass
+       cargo xtask tidy                    what the source must keep to
+Where PostgreSQL is missing, those that need it install it.";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let Some((verb, args)) = args.split_first() else { return usage() };
+    let result = match (verb.as_str(), args) {
+        ("demo", _) => with_workspace(|workspace| demo::run(workspace, args)),
+        ("test", _) => with_workspace(|workspace| test::run(workspace, args)),
+        ("conformance", _) => with_workspace(|workspace| conformance::run(workspace, args)),
+        ("ci", []) => with_workspace(|workspace| ci::run(workspace, true)),
+        ("ci", [arg]) if arg == "--no-test" => with_workspace(|workspace| ci::run(workspace, false)),
+        ("tidy", []) => with_workspace(tidy::run),
+        ("help" | "--help" | "-h", _) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => return usage(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
+}
+
+fn with_workspace(run: impl FnOnce(&Workspace) -> Result<()>) -> Result<()> {
+    run(&Workspace::find()?)
+}

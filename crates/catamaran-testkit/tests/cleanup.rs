@@ -120,7 +120,7 @@ fn child(how: &str) -> (Child, String) {
 }
 
 #[test]
-#[ignore = "run by the tests below"]
+#[ignore = "run by nothing_is_left_after_sigkill"]
 fn child_that_owns_a_cluster() {
     let how = std::env::var("CATAMARAN_CHILD").unwrap();
     let cluster = Cluster::start().unwrap();

@@ -1,6 +1,11 @@
 //! The interpreter on the blocking traits. Its twin is `nonblocking`, function by function.
 
-use catamaran::{BytesIter, DatabaseService, Executor, Iter, Result, RowIter, Session, ToSql, Transaction};
+use std::sync::Mutex;
+
+use catamaran::{
+    BytesIter, DatabaseService, DatabaseServiceExt as _, Executor, Iter, Result, RowIter, Session, ToSql, Transaction,
+    TransactionOptions,
+};
 
 use super::{
     case::{Action, End, Param, Step},
@@ -56,6 +61,7 @@ impl Run<'_> {
                 }
                 Err(error) => self.tape.push(Reply::Done(Err(error))),
             },
+            Action::Closure(options, runs) => self.closure(*options, runs),
             Action::OnService(steps) => self.steps(&mut At::Service, steps),
             Action::Ping => self.tape.push(Reply::Done(self.service.ping())),
             Action::Status => self.tape.push(Reply::Status(self.service.status())),
@@ -86,6 +92,20 @@ impl Run<'_> {
         }
     }
 
+    fn closure(&mut self, options: TransactionOptions, runs: &[(Vec<Step>, Result<()>)]) {
+        let service = self.service;
+        let state = Mutex::new((self, runs.iter()));
+        let ended = service.transaction(options, |transaction| {
+            let (run, runs) = &mut *state.lock().unwrap();
+            let (steps, returned) = runs.next().expect("no more runs than the case has");
+            run.tape.push(Reply::Attempt);
+            let begun = run.tape.len();
+            run.steps(&mut At::Transaction(&mut **transaction), steps);
+            run.tape[begun..].iter().find_map(Reply::error).map_or_else(|| returned.clone(), |error| Err(error.clone()))
+        });
+        state.into_inner().unwrap().0.tape.push(Reply::Done(ended));
+    }
+
     fn statement(&mut self, db: &dyn Executor, action: &Action) {
         let reply = match action {
             Action::Execute(sql, params) => Reply::Count(db.execute(sql, &borrowed(params))),
@@ -101,6 +121,12 @@ impl Run<'_> {
                 Reply::Chunks(db.copy_out(sql).map(|mut chunks: BytesIter<'_>| take(&mut chunks, *some)))
             }
             Action::Describe(sql) => Reply::Description(db.describe(sql)),
+            Action::Typed(typed) => {
+                for action in typed.base() {
+                    self.statement(db, &action);
+                }
+                typed.run(db)
+            }
             other => panic!("{other:?} is no statement"),
         };
         self.tape.push(reply);

@@ -1,9 +1,11 @@
 //! The interpreter on the async traits. Its twin is `blocking`, function by function.
 
 use catamaran::{
-    AsyncDatabaseService, AsyncExecutor, AsyncIter, AsyncSession, AsyncTransaction, BytesStream, Result, RowStream,
+    AsyncDatabaseService, AsyncDatabaseServiceExt as _, AsyncExecutor, AsyncIter, AsyncSession, AsyncTransaction,
+    BytesStream, Result, RowStream, TransactionOptions,
 };
 use futures_util::{FutureExt as _, future::BoxFuture, stream};
+use tokio::sync::Mutex;
 
 use super::{
     blocking::borrowed,
@@ -64,6 +66,7 @@ impl Run<'_> {
                 }
                 Err(error) => self.tape.push(Reply::Done(Err(error))),
             },
+            Action::Closure(options, runs) => self.closure(*options, runs).await,
             Action::OnService(steps) => self.steps(&mut At::Service, steps).await,
             Action::Ping => self.tape.push(Reply::Done(self.service.ping().await)),
             Action::Status => self.tape.push(Reply::Status(self.service.status())),
@@ -94,28 +97,57 @@ impl Run<'_> {
         }
     }
 
-    async fn statement(&mut self, db: &dyn AsyncExecutor, action: &Action) {
-        let reply = match action {
-            Action::Execute(sql, params) => Reply::Count(db.execute(sql, &borrowed(params)).await),
-            Action::FetchAll(sql, params) => Reply::Rows(db.fetch_all(sql, &borrowed(params)).await),
-            Action::FetchOne(sql, params) => Reply::Row(db.fetch_one(sql, &borrowed(params)).await),
-            Action::FetchOptional(sql, params) => Reply::Optional(db.fetch_optional(sql, &borrowed(params)).await),
-            Action::Batch(sql) => Reply::Done(db.batch_execute(sql).await),
-            Action::Stream(sql, params, some, meanwhile) => {
-                let opened = db.fetch_stream(sql, &borrowed(params)).await;
-                return self.stream(db, opened, *some, meanwhile).await;
-            }
-            Action::CopyIn(sql, chunks) => {
-                Reply::Count(db.copy_in(sql, &mut stream::iter(chunks.iter().cloned())).await)
-            }
-            Action::CopyOut(sql, some) => Reply::Chunks(match db.copy_out(sql).await {
-                Ok(mut chunks) => Ok(take::<_>(&mut chunks as &mut BytesStream<'_>, *some).await),
-                Err(error) => Err(error),
-            }),
-            Action::Describe(sql) => Reply::Description(db.describe(sql).await),
-            other => panic!("{other:?} is no statement"),
-        };
-        self.tape.push(reply);
+    async fn closure(&mut self, options: TransactionOptions, runs: &[(Vec<Step>, Result<()>)]) {
+        let service = self.service;
+        let state = Mutex::new((self, runs.iter()));
+        let ended = service
+            .transaction(options, async |transaction| {
+                let (run, runs) = &mut *state.lock().await;
+                let (steps, returned) = runs.next().expect("no more runs than the case has");
+                run.tape.push(Reply::Attempt);
+                let begun = run.tape.len();
+                run.steps(&mut At::Transaction(&mut **transaction), steps).await;
+                run.tape[begun..]
+                    .iter()
+                    .find_map(Reply::error)
+                    .map_or_else(|| returned.clone(), |error| Err(error.clone()))
+            })
+            .await;
+        state.into_inner().0.tape.push(Reply::Done(ended));
+    }
+
+    /// Boxed, since a typed statement is done by others first.
+    fn statement<'a>(&'a mut self, db: &'a dyn AsyncExecutor, action: &'a Action) -> BoxFuture<'a, ()> {
+        async move {
+            let reply = match action {
+                Action::Execute(sql, params) => Reply::Count(db.execute(sql, &borrowed(params)).await),
+                Action::FetchAll(sql, params) => Reply::Rows(db.fetch_all(sql, &borrowed(params)).await),
+                Action::FetchOne(sql, params) => Reply::Row(db.fetch_one(sql, &borrowed(params)).await),
+                Action::FetchOptional(sql, params) => Reply::Optional(db.fetch_optional(sql, &borrowed(params)).await),
+                Action::Batch(sql) => Reply::Done(db.batch_execute(sql).await),
+                Action::Stream(sql, params, some, meanwhile) => {
+                    let opened = db.fetch_stream(sql, &borrowed(params)).await;
+                    return self.stream(db, opened, *some, meanwhile).await;
+                }
+                Action::CopyIn(sql, chunks) => {
+                    Reply::Count(db.copy_in(sql, &mut stream::iter(chunks.iter().cloned())).await)
+                }
+                Action::CopyOut(sql, some) => Reply::Chunks(match db.copy_out(sql).await {
+                    Ok(mut chunks) => Ok(take::<_>(&mut chunks as &mut BytesStream<'_>, *some).await),
+                    Err(error) => Err(error),
+                }),
+                Action::Describe(sql) => Reply::Description(db.describe(sql).await),
+                Action::Typed(typed) => {
+                    for action in typed.base() {
+                        self.statement(db, &action).await;
+                    }
+                    typed.run_async(db).await
+                }
+                other => panic!("{other:?} is no statement"),
+            };
+            self.tape.push(reply);
+        }
+        .boxed()
     }
 
     async fn stream(

@@ -93,18 +93,16 @@ impl Typed {
             Self::Scalar(sql, params) => {
                 Reply::Texts(db.fetch_scalar::<Option<i64>>(sql, &borrowed(params)).await.map(one))
             }
-            Self::Stream(sql, params) => {
-                Reply::Texts(match db.fetch_stream_as::<Pair>(sql, &borrowed(params)).await {
-                    Ok(mut rows) => {
-                        let mut texts = Vec::new();
-                        while let Some(row) = rows.next().await {
-                            texts.push(item(row));
-                        }
-                        Ok(texts)
+            Self::Stream(sql, params) => Reply::Texts(match db.fetch_stream_as::<Pair>(sql, &borrowed(params)).await {
+                Ok(mut rows) => {
+                    let mut texts = Vec::new();
+                    while let Some(row) = rows.next().await {
+                        texts.push(item(row));
                     }
-                    Err(error) => Err(error),
-                })
-            }
+                    Ok(texts)
+                }
+                Err(error) => Err(error),
+            }),
             Self::RowsIn(table, columns, rows) => Reply::Count(db.copy_rows_in(table, columns, rows.clone()).await),
             Self::IterIn(table, columns, rows) => {
                 Reply::Count(db.copy_stream_in(table, columns, stream::iter(rows.clone())).await)

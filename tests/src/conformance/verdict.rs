@@ -63,6 +63,21 @@ impl Judge<'_> {
                     }
                 }
             }
+            Action::Closure(_, runs) => {
+                for (index, (steps, _)) in runs.iter().enumerate() {
+                    if matches!(self.tape.as_slice().first(), Some(Reply::Attempt)) {
+                        self.tape.next();
+                        self.steps(&format!("{place}.run {}.", index + 1), steps);
+                    }
+                }
+                self.next(what, &step.expected, &[]);
+            }
+            Action::Typed(typed) => {
+                for action in typed.base() {
+                    self.next(format!("{place} {}", title(&action)), &Expected::Any, &[]);
+                }
+                self.next(what, &step.expected, &step.reads);
+            }
             Action::Session(steps) | Action::Stream(_, _, _, steps) => {
                 if self.next(what, &step.expected, &step.reads) {
                     self.steps(&format!("{place}."), steps);
@@ -85,6 +100,9 @@ impl Judge<'_> {
 }
 
 fn title(action: &Action) -> String {
+    if let Action::Typed(typed) = action {
+        return format!("{typed:?}");
+    }
     let (verb, sql) = match action {
         Action::Execute(sql, _) => ("execute", sql.as_str()),
         Action::FetchAll(sql, _) => ("fetch_all", sql.as_str()),
@@ -99,6 +117,7 @@ fn title(action: &Action) -> String {
         Action::Savepoint(..) => ("savepoint", ""),
         Action::Session(_) => ("session", ""),
         Action::OnService(_) => ("on service", ""),
+        Action::Closure(..) | Action::Typed(_) => ("transaction", ""),
         Action::Ping => ("ping", ""),
         Action::Status => ("status", ""),
         Action::Close(_) => ("close", ""),

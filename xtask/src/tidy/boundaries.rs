@@ -38,7 +38,8 @@ pub(crate) fn shared_nouns_do_nothing(tree: &Tree) -> Vec<Finding> {
 
 /// The twins never see each other.
 pub(crate) fn twins_are_strangers(tree: &Tree) -> Vec<Finding> {
-    let mut findings = mentions(tree, |inside| inside.starts_with("blocking/"), NONBLOCKING, "belongs to the other twin");
+    let mut findings =
+        mentions(tree, |inside| inside.starts_with("blocking/"), NONBLOCKING, "belongs to the other twin");
     findings.extend(mentions(tree, |inside| inside.starts_with("nonblocking/"), BLOCKING, "belongs to the other twin"));
     findings
 }

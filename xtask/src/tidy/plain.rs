@@ -6,7 +6,8 @@ use super::{
     tree::{File, Tree},
 };
 
-const PANICS: &[&str] = &[".unwrap()", ".expect(", ".unwrap_err()", ".expect_err(", "panic!(", "todo!(", "unimplemented!("];
+const PANICS: &[&str] =
+    &[".unwrap()", ".expect(", ".unwrap_err()", ".expect_err(", "panic!(", "todo!(", "unimplemented!("];
 
 /// No `unsafe`, anywhere.
 pub(crate) fn nothing_is_unsafe(tree: &Tree) -> Vec<Finding> {
@@ -76,7 +77,10 @@ mod tests {
             ("tests/src/hull.rs", text),
             ("xtask/src/d.rs", "fn f() { panic!(\"x\") }"),
         ]);
-        let found = ["crates/a/src/lib.rs:3: .unwrap() panics, which is for tests", "xtask/src/d.rs:1: panic!( panics, which is for tests"];
+        let found = [
+            "crates/a/src/lib.rs:3: .unwrap() panics, which is for tests",
+            "xtask/src/d.rs:1: panic!( panics, which is for tests",
+        ];
         assert_eq!(lines(&nothing_panics(&tree)), found);
     }
 

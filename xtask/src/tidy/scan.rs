@@ -122,7 +122,8 @@ pub(crate) fn lines_with(code: &str, text: &str) -> Vec<usize> {
 }
 
 fn has_words(line: &str, text: &str) -> bool {
-    let joins = |outside: Option<char>, inside: Option<char>| outside.is_some_and(is_word) && inside.is_some_and(is_word);
+    let joins =
+        |outside: Option<char>, inside: Option<char>| outside.is_some_and(is_word) && inside.is_some_and(is_word);
     line.match_indices(text).any(|(at, _)| {
         let (before, after) = (&line[..at], &line[at + text.len()..]);
         !joins(before.chars().next_back(), text.chars().next())

@@ -15,6 +15,7 @@ mod service;
 mod sessions;
 mod streams;
 mod transactions;
+mod typed;
 mod types;
 
 use super::case::Case;
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Case> {
         copy::cases(),
         describe::cases(),
         schema::cases(),
+        typed::cases(),
     ];
     let cases = topics.concat();
     let mut names: Vec<_> = cases.iter().map(|case| &case.name).collect();

@@ -54,7 +54,7 @@ pub(super) fn cases() -> Vec<Case> {
         case("a parameter whose type changed under a kept statement").setup(TABLE).step(session(vec![
             fetch_all("SELECT a FROM t WHERE a = $1", p![1i32]).gives(rows("a int4", json!([[1]]))),
             batch("ALTER TABLE t ALTER COLUMN a TYPE int8"),
-            fetch_all("SELECT a FROM t WHERE a = $1", p![1i64]).gives(Expected::Any),
+            fetch_all("SELECT a FROM t WHERE a = $1", p![1i64]).gives(Expected::Status(0)),
         ])),
         case("a table made anew under a kept statement").setup(TABLE).step(session(vec![
             a(),
@@ -87,18 +87,14 @@ pub(super) fn cases() -> Vec<Case> {
                 fetch_one("SELECT f() AS n", p![]).gives(rows("n int4", json!([[2]]))),
             ])),
     ];
-    cases.push(
-        case("more statements than are kept").step(session(
-            (0..400)
-                .map(|n| fetch_one(format!("SELECT {n} AS n"), p![]).gives(rows("n int4", json!([[n]]))))
-                .chain([
-                    fetch_one("SELECT 0 AS n", p![]).gives(rows("n int4", json!([[0]]))),
-                    fetch_one("SELECT count(*) AS bounded FROM pg_prepared_statements", p![])
-                        .gives(rows("bounded bool", json!([[true]]))),
-                ])
-                .collect(),
-        )),
-    );
+    // Rows would keep their statements on the server for as long as they live.
+    let many = (0..400).map(|n| execute(format!("SELECT {n} AS n"), p![]).gives(count(1)));
+    let bounded = "SELECT count(*) < 300 AS bounded FROM pg_prepared_statements";
+    let after = [
+        fetch_one("SELECT 0 AS n", p![]).gives(rows("n int4", json!([[0]]))),
+        fetch_one(bounded, p![]).gives(rows("bounded bool", json!([[true]]))),
+    ];
+    cases.push(case("more statements than are kept").step(session(many.chain(after).collect())));
     cases.push(case("a statement too long to be kept").step(session(vec![
             fetch_one(format!("SELECT length('{}') AS n", "x".repeat(100_000)), p![])
                 .gives(rows("n int4", json!([[100_000]]))),

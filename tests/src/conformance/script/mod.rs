@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 
 use catamaran::{
-    Result,
+    Error, Result, TransactionOptions,
     mock::{
         MockAsyncDatabaseService, MockAsyncSession, MockAsyncTransaction, MockDatabaseService, MockSession,
         MockTransaction, Reply as Later, Sequence, eq,
@@ -128,6 +128,7 @@ macro_rules! scripted {
                                 *slot.lock().unwrap() = Some(session);
                             }
                         }
+                        Action::Closure(options, runs) => self.closure(*options, runs),
                         Action::OnService(steps) => self.steps(&mut At::Service, steps),
                         Action::Ping => {
                             let pong = reply_of!(self.tape, Done);
@@ -163,6 +164,39 @@ macro_rules! scripted {
                         End::Drop => {}
                     }
                     transaction
+                }
+
+                /// A begin and an end for each time that the closure was run.
+                fn closure(&mut self, options: TransactionOptions, runs: &[(Vec<Step>, Result<()>)]) {
+                    for (steps, returned) in runs {
+                        if !self.at_attempt() {
+                            break;
+                        }
+                        self.tape.next();
+                        let (slot, answer) = later_filled(Ok(()));
+                        let call = self.service.expect_begin().with(eq(options)).times(1);
+                        call.in_sequence(&mut self.order).return_once(move |_| $ready(answer()));
+                        let recorded = self.tape.as_slice();
+                        let mut transaction = $transaction::new();
+                        self.steps(&mut At::Transaction(&mut transaction), steps);
+                        let recorded = &recorded[..recorded.len() - self.tape.len()];
+                        if returned.is_err() || recorded.iter().any(|reply| reply.error().is_some()) {
+                            let call = transaction.expect_rollback().times(1);
+                            call.in_sequence(&mut self.order).return_once(move || $ready(Ok(())));
+                        } else {
+                            // Only a commit that may be tried again is followed by another run.
+                            let again = Err(Error::server("40001", "could not serialize access"));
+                            let ended = if self.at_attempt() { again } else { reply_of!(self.tape.clone(), Done) };
+                            let call = transaction.expect_commit().times(1);
+                            call.in_sequence(&mut self.order).return_once(move || $ready(ended));
+                        }
+                        *slot.lock().unwrap() = Some(transaction);
+                    }
+                    let _ = reply_of!(self.tape, Done);
+                }
+
+                fn at_attempt(&self) -> bool {
+                    matches!(self.tape.as_slice().first(), Some(Reply::Attempt))
                 }
 
                 fn statement(&mut self, at: &mut At<'_>, action: &Action) {

@@ -3,7 +3,7 @@
 use std::slice::Iter;
 
 use catamaran::{
-    Bytes, Result, Row,
+    Bytes, ErrorKind, Result, Row,
     mock::{
         Items, MockAsyncDatabaseService, MockAsyncSession, MockAsyncTransaction, MockDatabaseService, MockSession,
         MockTransaction, Params, Sequence, eq, sql_is,
@@ -11,7 +11,7 @@ use catamaran::{
 };
 
 use super::{at_once, later};
-use crate::conformance::{blocking::borrowed, case::Action, outcome::Reply};
+use crate::conformance::{blocking::borrowed, case::Action, outcome::Reply, typed::Typed};
 
 /// A mock that can be told to expect a statement.
 pub(super) trait ExpectStatement {
@@ -85,6 +85,50 @@ macro_rules! expect_statement {
                         let reply = reply_of!(tape, Description);
                         let call = self.expect_describe().with(sql_is(sql)).times(1);
                         call.in_sequence(order).return_once(move |_| $ready(reply));
+                    }
+                    Action::Typed(typed) => {
+                        let mut again = tape.clone();
+                        for action in typed.base() {
+                            self.expect_statement(&action, tape, order);
+                        }
+                        match typed {
+                            // The texts of the rest are the library's own.
+                            Typed::RowsIn(..) | Typed::IterIn(..) => {
+                                let description = reply_of!(again, Description);
+                                let counted = reply_of!(tape, Count);
+                                let refused = counted.as_ref().is_err_and(|error| error.kind() != ErrorKind::Server);
+                                let copies = description.is_ok() && !refused;
+                                // An error's position is one in the library's own text.
+                                let described = match (description, &counted) {
+                                    (Err(_), Err(error)) => Err(error.clone()),
+                                    (description, _) => description,
+                                };
+                                let call = self.expect_describe().times(1);
+                                call.in_sequence(order).return_once(move |_| $ready(described));
+                                if copies {
+                                    let call = self.expect_copy_in().times(1);
+                                    call.in_sequence(order).return_once(move |_, _| $ready(counted));
+                                }
+                            }
+                            Typed::RowsOut(_) => {
+                                let description = reply_of!(again, Description);
+                                let chunks = items(reply_of!(again, Chunks), |chunk| chunk);
+                                let _ = reply_of!(tape, Stream);
+                                let copies = description.is_ok();
+                                let call = self.expect_describe().times(1);
+                                call.in_sequence(order).return_once(move |_| $ready(description));
+                                if copies {
+                                    let call = self.expect_copy_out().times(1);
+                                    call.in_sequence(order).return_once(move |_| $ready(chunks));
+                                }
+                            }
+                            _ => {
+                                for action in typed.base() {
+                                    self.expect_statement(&action, &mut again, order);
+                                }
+                                let _ = reply_of!(tape, Texts);
+                            }
+                        }
                     }
                     other => panic!("{other:?} is no statement"),
                 }

@@ -1,0 +1,43 @@
+//! Everything that a change must pass, cheapest first. What fails does not keep the rest from being run.
+
+use std::{fs, process::Stdio};
+
+use crate::{
+    error::{Error, Result},
+    features, test, tidy,
+    workspace::{self, Workspace},
+};
+
+pub(crate) fn run(workspace: &Workspace, with_tests: bool) -> Result<()> {
+    let mut failures = Vec::new();
+    let mut note = |result: Result<()>| failures.extend(result.err().map(|error| error.to_string()));
+
+    note(workspace::run(&mut workspace.cargo(["fmt", "--all", "--check"])));
+    note(tidy::run(workspace));
+    let mut lock = workspace.cargo(["metadata", "--locked", "--format-version", "1"]);
+    note(workspace::run(lock.stdout(Stdio::null())));
+    let everything = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    note(workspace::run(&mut workspace.cargo(everything)));
+    let manifest = workspace.root().join("crates/catamaran/Cargo.toml");
+    let manifest = fs::read_to_string(&manifest).map_err(Error::io(manifest.display()))?;
+    for features in features::combinations(&manifest) {
+        // Clippy and not check: warnings can be denied here without building the dependencies anew.
+        let mut clippy = workspace.cargo(["clippy", "--package", "catamaran"]);
+        note(workspace::run(clippy.args(features).args(["--", "-D", "warnings"])));
+    }
+    let mut docs = workspace.cargo(["doc", "--workspace", "--no-deps", "--all-features"]);
+    note(workspace::run(docs.env("RUSTDOCFLAGS", "-D warnings")));
+    if workspace.has("deny") {
+        note(workspace::run(&mut workspace.cargo(["deny", "--all-features", "check"])));
+    } else {
+        eprintln!("\nnot run: cargo deny check, since cargo-deny is not installed");
+    }
+    if with_tests {
+        note(test::run(workspace, &[]));
+    }
+
+    match failures.len() {
+        0 => Ok(()),
+        count => Err(Error::new(format!("{count} checks failed:\n  {}", failures.join("\n  ")))),
+    }
+}
