@@ -3,3 +3,5 @@
 #[allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test's library")]
 pub mod conformance;
 pub mod hull;
+#[allow(clippy::expect_used, reason = "a test's library")]
+pub mod parity;

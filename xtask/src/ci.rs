@@ -16,14 +16,15 @@ pub(crate) fn run(workspace: &Workspace, with_tests: bool) -> Result<()> {
     note(tidy::run(workspace));
     let mut lock = workspace.cargo(["metadata", "--locked", "--format-version", "1"]);
     note(workspace::run(lock.stdout(Stdio::null())));
-    let everything = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    let everything =
+        ["clippy", "--workspace", "--all-targets", "--all-features", "--keep-going", "--", "-D", "warnings"];
     note(workspace::run(&mut workspace.cargo(everything)));
     let manifest = workspace.root().join("crates/catamaran/Cargo.toml");
     let manifest = fs::read_to_string(&manifest).map_err(Error::io(manifest.display()))?;
     for features in features::combinations(&manifest) {
-        // Clippy and not check: warnings can be denied here without building the dependencies anew.
-        let mut clippy = workspace.cargo(["clippy", "--package", "catamaran"]);
-        note(workspace::run(clippy.args(features).args(["--", "-D", "warnings"])));
+        // As `cargo check`, but that warnings can be denied without building the dependencies anew.
+        let mut check = workspace.cargo(["clippy", "--package", "catamaran"]);
+        note(workspace::run(check.args(features).args(["--", "-D", "warnings", "-A", "clippy::all"])));
     }
     let mut docs = workspace.cargo(["doc", "--workspace", "--no-deps", "--all-features"]);
     note(workspace::run(docs.env("RUSTDOCFLAGS", "-D warnings")));

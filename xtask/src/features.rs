@@ -3,6 +3,9 @@
 /// Combinations beside none, each alone and all.
 const TOGETHER: &[&str] = &["blocking,tls", "async,tls", "blocking,async", "async,mock", "default", "default,mock"];
 
+/// What other features stand on. Alone it is code that nobody calls.
+const INNER: &str = "driver";
+
 /// The combinations for a crate with this manifest, as arguments of cargo.
 pub(crate) fn combinations(manifest: &str) -> Vec<Vec<String>> {
     let none = ["--no-default-features"];
@@ -14,14 +17,14 @@ pub(crate) fn combinations(manifest: &str) -> Vec<Vec<String>> {
     combinations
 }
 
-/// The features that a manifest declares, but for `default`.
+/// The features that a manifest declares for use, but for `default`.
 fn names(manifest: &str) -> Vec<&str> {
     let lines = manifest.lines().skip_while(|line| line.trim() != "[features]").skip(1);
     lines
         .take_while(|line| !line.starts_with('['))
         .filter_map(|line| line.split_once('='))
         .map(|(name, _)| name.trim())
-        .filter(|name| *name != "default" && !name.starts_with('#'))
+        .filter(|name| !["default", INNER].contains(name) && !name.starts_with('#'))
         .collect()
 }
 
@@ -29,7 +32,7 @@ fn names(manifest: &str) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    const MANIFEST: &str = "[package]\nname = \"x\"\n\n[features]\ndefault = [\"a\"]\n# = no feature\na = []\nb = [\"a\"]\n\n[dependencies]\nc = \"1\"\n";
+    const MANIFEST: &str = "[package]\nname = \"x\"\n\n[features]\ndefault = [\"a\"]\n# = no feature\na = []\nb = [\"a\"]\ndriver = []\n\n[dependencies]\nc = \"1\"\n";
 
     #[test]
     fn a_new_feature_is_checked_alone_without_being_listed() {

@@ -22,7 +22,7 @@ enum At<'a> {
 }
 
 /// Does the steps, and returns what each gave.
-pub fn run(service: &dyn DatabaseService, steps: &[Step]) -> Vec<Reply> {
+pub(super) fn run(service: &dyn DatabaseService, steps: &[Step]) -> Vec<Reply> {
     let mut run = Run { service, tape: Vec::new() };
     run.steps(&mut At::Service, steps);
     run.tape

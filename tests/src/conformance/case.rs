@@ -13,7 +13,7 @@ pub type Param = Arc<dyn ToSql + Send + Sync>;
 #[macro_export]
 macro_rules! p {
     ($($value:expr),* $(,)?) => {
-        vec![$(::std::sync::Arc::new($value) as $crate::conformance::Param),*]
+        vec![$(::std::sync::Arc::new($value) as $crate::conformance::case::Param),*]
     };
 }
 
@@ -92,13 +92,16 @@ pub enum End {
     Drop,
 }
 
+/// Reads a row as text.
+pub type Reader = Arc<dyn Fn(&Row) -> Result<String> + Send + Sync>;
+
 /// How a column is read: the Rust type's name and the reading itself, which gives the value's `Debug` text.
 #[derive(Clone)]
 pub struct Read {
     /// What is read, for reports.
     pub what: String,
     /// Reads it.
-    pub read: Arc<dyn Fn(&Row) -> Result<String> + Send + Sync>,
+    pub read: Reader,
 }
 
 /// Reads a column as a type.

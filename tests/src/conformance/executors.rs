@@ -7,6 +7,7 @@ use catamaran::{AsyncDatabaseService, Config, DatabaseService, DeadpoolDatabase,
 use super::{case::Case, outcome::Reply, script};
 
 /// What an executor is made from.
+#[derive(Debug)]
 pub struct Context<'a> {
     /// The database of the cases.
     pub url: &'a str,
@@ -17,6 +18,7 @@ pub struct Context<'a> {
 }
 
 /// One of those that run the cases. The first is the one that the others are compared with, and that mocks repeat.
+#[derive(Debug, Clone, Copy)]
 pub struct Executor {
     /// Its name.
     pub name: &'static str,
@@ -27,6 +29,7 @@ pub struct Executor {
 }
 
 /// How an executor is made, by the traits that it has.
+#[derive(Debug, Clone, Copy)]
 pub enum Open {
     /// A blocking one.
     Blocking(fn(&Context<'_>) -> Result<Arc<dyn DatabaseService>>),

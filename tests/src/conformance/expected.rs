@@ -18,6 +18,8 @@ pub enum Expected {
     RowsThen(RowsExpected, FailureExpected),
     /// Bytes.
     Bytes(Vec<u8>),
+    /// Bytes, and then an error.
+    BytesThen(Vec<u8>, FailureExpected),
     /// A description: parameter types and columns.
     Description(&'static str, &'static str),
     /// A status with this many connections at most.
@@ -114,12 +116,13 @@ impl Expected {
         self
     }
 
-    /// These rows, and then an error that the server reports.
+    /// These rows or bytes, and then an error that the server reports.
     #[must_use]
     pub fn then(self, sqlstate: &'static str) -> Self {
         let failure = FailureExpected { sqlstate: Some(sqlstate), ..FailureExpected::of(ErrorKind::Server) };
         match self {
             Self::Rows(rows) => Self::RowsThen(rows, failure),
+            Self::Bytes(bytes) => Self::BytesThen(bytes, failure),
             other => other,
         }
     }
@@ -165,6 +168,9 @@ impl Expected {
                 return want.unmet(have).or_else(|| error.unmet(failure));
             }
             (Self::Bytes(want), Outcome::Bytes(have, None)) => want == have,
+            (Self::BytesThen(want, error), Outcome::Bytes(have, Some(failure))) if want == have => {
+                return error.unmet(failure);
+            }
             (Self::Description(params, columns), Outcome::Description(have_params, have_columns)) => {
                 params == have_params && columns == have_columns
             }

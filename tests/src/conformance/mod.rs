@@ -5,28 +5,25 @@
 //! what the first executor gave, down to the last field of an error.
 
 mod blocking;
-mod case;
+pub mod case;
 pub mod cases;
-mod executors;
-mod expected;
+pub mod coverage;
+pub mod executors;
+pub mod expected;
 mod nonblocking;
-mod outcome;
-mod report;
+pub mod outcome;
+pub mod report;
 mod runner;
 mod script;
-mod typed;
+pub mod typed;
 mod verdict;
 
 use std::time::Duration;
 
-pub use self::{
-    case::{Action, Case, End, Param, Read, Step, case},
-    executors::{ALL, Context, Executor, Open},
-    expected::{Expected, FailureExpected, RowsExpected},
-    outcome::{Failure, Outcome, Reply, Rows},
-    report::{Line, Report, Verdict},
-    runner::Runner,
-    typed::{Pair, Typed},
+pub use self::runner::Runner;
+use self::{
+    executors::ALL,
+    report::{Line, Report},
 };
 
 /// Runs all cases whose names contain `part` on all executors, and tells of each when it is done.

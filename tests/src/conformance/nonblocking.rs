@@ -23,7 +23,7 @@ enum At<'a> {
 }
 
 /// Does the steps, and returns what each gave.
-pub async fn run(service: &dyn AsyncDatabaseService, steps: &[Step]) -> Vec<Reply> {
+pub(super) async fn run(service: &dyn AsyncDatabaseService, steps: &[Step]) -> Vec<Reply> {
     let mut run = Run { service, tape: Vec::new() };
     run.steps(&mut At::Service, steps).await;
     run.tape

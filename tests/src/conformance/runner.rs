@@ -24,11 +24,12 @@ use super::{
 };
 
 /// How long one case may take on one executor.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(30);
 /// How long an executor may take to close after a case.
 const CLOSE: Duration = Duration::from_secs(5);
 
 /// Where the cases are run.
+#[derive(Debug)]
 pub struct Runner {
     database: Database,
     runtime: Runtime,

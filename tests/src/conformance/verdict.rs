@@ -7,24 +7,24 @@ use super::{
 };
 
 /// What came of one step, and what must.
-pub struct Judged {
+pub(super) struct Judged {
     /// Which step: its place and what it does.
-    pub what: String,
+    pub(super) what: String,
     /// What came of it.
-    pub outcome: Outcome,
+    pub(super) outcome: Outcome,
     /// How that differs from what must.
-    pub unmet: Option<String>,
+    pub(super) unmet: Option<String>,
 }
 
 /// Lays a tape beside the steps it is of.
-pub fn judge(case: &Case, tape: &[Reply]) -> Vec<Judged> {
+pub(super) fn judge(case: &Case, tape: &[Reply]) -> Vec<Judged> {
     let mut judge = Judge { tape: tape.iter(), judged: Vec::new() };
     judge.steps("", &case.steps);
     judge.judged
 }
 
 /// Where two executors differ, though each may be within what is expected.
-pub fn differences(reference: &[Judged], other: &[Judged]) -> Vec<String> {
+pub(super) fn differences(reference: &[Judged], other: &[Judged]) -> Vec<String> {
     let mut differences = Vec::new();
     for (one, two) in reference.iter().zip(other) {
         if one.outcome != two.outcome {

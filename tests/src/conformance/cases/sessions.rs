@@ -59,8 +59,8 @@ pub(super) fn cases() -> Vec<Case> {
         gone(
             "a role",
             vec![
-                batch("SET ROLE pg_read_all_data"),
-                fetch_one("SELECT current_user::text AS v", p![]).gives(rows("v text", json!([["pg_read_all_data"]]))),
+                batch("SET ROLE pg_monitor"),
+                fetch_one("SELECT current_user::text AS v", p![]).gives(rows("v text", json!([["pg_monitor"]]))),
             ],
             vec![fetch_one("SELECT current_user = session_user AS v", p![]).gives(rows("v bool", json!([[true]])))],
         ),

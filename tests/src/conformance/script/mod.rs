@@ -20,12 +20,12 @@ use super::{
 };
 
 /// A mock that answers from a tape, blocking.
-pub fn blocking(steps: &[Step], tape: &[Reply]) -> MockDatabaseService {
+pub(super) fn blocking(steps: &[Step], tape: &[Reply]) -> MockDatabaseService {
     blocking_mocks::script(steps, tape)
 }
 
 /// A mock that answers from a tape, async.
-pub fn nonblocking(steps: &[Step], tape: &[Reply]) -> MockAsyncDatabaseService {
+pub(super) fn nonblocking(steps: &[Step], tape: &[Reply]) -> MockAsyncDatabaseService {
     async_mocks::script(steps, tape)
 }
 
