@@ -42,9 +42,9 @@ impl Report {
         self.verdicts().filter(|verdict| matches!(verdict, Verdict::Skipped(_))).count()
     }
 
-    /// Whether every executor did what must come of every case.
+    /// Whether there were cases, and every executor did what must come of each.
     pub fn is_clean(&self) -> bool {
-        self.differences() + self.skipped() == 0
+        !self.lines.is_empty() && self.differences() + self.skipped() == 0
     }
 
     fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
