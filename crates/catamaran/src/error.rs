@@ -36,6 +36,8 @@ pub enum ErrorKind {
     Server,
     /// `COMMIT` was asked of a transaction that had failed; it was rolled back.
     TransactionAborted,
+    /// The statement is not of the kind that the method runs: COPY where rows are asked for, or the other way round.
+    WrongStatement,
     /// The number of parameters differs from what the statement has.
     ParameterCount,
     /// A parameter can't be sent as the type that the statement asks for.

@@ -5,18 +5,33 @@ use std::num::NonZeroUsize;
 use lru::LruCache;
 use tokio_postgres::Statement;
 
-use crate::{Error, ErrorKind, Result, traces::Traces};
+use crate::{
+    Error, ErrorKind, Result,
+    traces::{Traces, Travel},
+};
 
 /// A statement the server has prepared, and what running it may leave on the connection.
 #[derive(Clone)]
 pub(crate) struct Kept {
     pub(crate) statement: Statement,
     pub(crate) traces: Traces,
+    travel: Travel,
 }
 
 impl Kept {
     pub(crate) fn new(sql: &str, statement: Statement) -> Self {
-        Self { statement, traces: Traces::of_statement(sql) }
+        Self { statement, traces: Traces::of_statement(sql), travel: Travel::of(sql) }
+    }
+
+    /// Fails unless the statement's data travels like this.
+    pub(crate) fn travels(self, travel: Travel) -> Result<Self> {
+        let message = match self.travel {
+            actual if actual == travel => return Ok(self),
+            Travel::Rows => "this is no COPY with STDIN or STDOUT",
+            Travel::CopyIn => "COPY … FROM STDIN is run by copy_in",
+            Travel::CopyOut => "COPY … TO STDOUT is run by copy_out",
+        };
+        Err(Error::new(ErrorKind::WrongStatement, message))
     }
 
     /// Fails unless the statement has this number of parameters.

@@ -65,10 +65,12 @@ impl Traces {
     /// Tables or names have changed, and kept statements may not fit any more.
     pub(crate) const SCHEMA: Self = Self(8);
 
+    #[cfg(feature = "async")]
     pub(crate) fn from_bits(bits: u8) -> Self {
         Self(bits)
     }
 
+    #[cfg(feature = "async")]
     pub(crate) fn bits(self) -> u8 {
         self.0
     }
@@ -144,6 +146,33 @@ impl Traces {
     }
 }
 
+/// How a statement's data travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Travel {
+    /// As parameters and rows.
+    Rows,
+    /// `COPY … FROM STDIN`.
+    CopyIn,
+    /// `COPY … TO STDOUT`.
+    CopyOut,
+}
+
+impl Travel {
+    pub(crate) fn of(sql: &str) -> Self {
+        let mut words = words(sql);
+        if !words.next().is_some_and(|first| first.eq_ignore_ascii_case("copy")) {
+            return Self::Rows;
+        }
+        // The last of them: in `COPY (SELECT stdin FROM t) TO STDOUT` the first is a column.
+        let ends = words.filter_map(|word| match word {
+            word if word.eq_ignore_ascii_case("stdin") => Some(Self::CopyIn),
+            word if word.eq_ignore_ascii_case("stdout") => Some(Self::CopyOut),
+            _ => None,
+        });
+        ends.last().unwrap_or(Self::Rows)
+    }
+}
+
 /// The words of a text, without its comments. Words inside quotes count too.
 fn words(sql: &str) -> impl Iterator<Item = &str> {
     let mut rest = sql;
@@ -189,7 +218,7 @@ fn after_comment(mut text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::Traces;
+    use super::{Traces, Travel};
 
     const NONE: Traces = Traces::NONE;
     const TRANSACTION: Traces = Traces::TRANSACTION;
@@ -233,6 +262,19 @@ mod tests {
             assert_eq!(Traces::of_batch(sql), traces, "{sql}");
         }
         assert!(Traces::of_batch("SELECT 1;DEALLOCATE ALL").has(Traces::EVERYTHING));
+    }
+
+    #[test]
+    fn copies() {
+        for (sql, travel) in [
+            ("copy t (a, b) from stdin (format binary)", Travel::CopyIn),
+            ("/* why */ COPY (SELECT stdin FROM t) TO STDOUT", Travel::CopyOut),
+            ("COPY t FROM '/file'", Travel::Rows),
+            ("INSERT INTO t VALUES ('copy from stdin')", Travel::Rows),
+            ("", Travel::Rows),
+        ] {
+            assert_eq!(Travel::of(sql), travel, "{sql}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::{
     row::Column,
     statement_cache::{Kept, StatementCache},
     tls::Connector,
-    traces::{GRACE, Traces},
+    traces::{GRACE, Traces, Travel},
     transaction::Level,
 };
 
@@ -159,7 +159,7 @@ impl Open {
         sql: &str,
         chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send),
     ) -> Result<u64> {
-        let kept = self.keep(sql)?;
+        let kept = self.keep(sql)?.travels(Travel::CopyIn)?;
         let mut sink = self.client.copy_in(&kept.statement).map_err(using)?;
         // An error among the chunks makes the server report one too, which nobody reads.
         self.failed = true;
@@ -179,7 +179,7 @@ impl Open {
 
     /// COPY data as it comes.
     pub(crate) fn copy_out(&mut self, sql: &str) -> Result<CopyOutReader<'_>> {
-        let kept = self.keep(sql)?;
+        let kept = self.keep(sql)?.travels(Travel::CopyOut)?;
         self.client.copy_out(&kept.statement).map_err(using)
     }
 
@@ -284,7 +284,7 @@ impl Open {
     }
 
     fn keep_for(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Kept> {
-        let kept = self.keep(sql)?;
+        let kept = self.keep(sql)?.travels(Travel::Rows)?;
         kept.check(params.len())?;
         Ok(kept)
     }

@@ -21,7 +21,7 @@ use crate::{
     row::Column,
     statement_cache::{Kept, StatementCache},
     tls::Connector,
-    traces::{CLEANING, GRACE, Traces},
+    traces::{CLEANING, GRACE, Traces, Travel},
     transaction::Level,
 };
 
@@ -107,7 +107,7 @@ impl Connection {
     ) -> Result<u64> {
         let running = self.start(Abandoned::Statement)?;
         let copy = async {
-            let kept = self.keep(sql).await?;
+            let kept = self.keep(sql).await?.travels(Travel::CopyIn)?;
             let sink = self.client.copy_in::<_, Bytes>(&kept.statement).await.map_err(using)?;
             let mut sink = std::pin::pin!(sink);
             while let Some(chunk) = chunks.next().await {
@@ -147,7 +147,7 @@ impl Connection {
     pub(crate) async fn copy_out(&self, sql: &str) -> Result<impl Stream<Item = Result<Bytes>> + Send + use<>> {
         let running = self.start(Abandoned::Statement)?;
         let data = async {
-            let kept = self.keep(sql).await?;
+            let kept = self.keep(sql).await?.travels(Travel::CopyOut)?;
             self.client.copy_out(&kept.statement).await.map_err(using)
         };
         Ok(running.done(data.await)?.map_err(using))
@@ -286,7 +286,7 @@ impl Connection {
     }
 
     async fn keep_for(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Kept> {
-        let kept = self.keep(sql).await?;
+        let kept = self.keep(sql).await?.travels(Travel::Rows)?;
         kept.check(params.len())?;
         Ok(kept)
     }

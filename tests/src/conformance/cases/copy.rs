@@ -107,10 +107,10 @@ pub(super) fn cases() -> Vec<Case> {
         boats(
             "copy_in of a statement that is no COPY",
             vec![
-                copy_in("SELECT 1", &["1\n"]).gives(fails(ErrorKind::ConnectionLost)),
-                copy_in("INSERT INTO boats VALUES (9, 'x')", &[]).gives(fails(ErrorKind::ConnectionLost)),
-                copy_in("COPY boats TO STDOUT", &["1\n"]).gives(fails(ErrorKind::ConnectionLost)),
-                copy_in("", &["1\n"]).gives(fails(ErrorKind::ConnectionLost)),
+                copy_in("SELECT 1", &["1\n"]).gives(fails(ErrorKind::WrongStatement)),
+                copy_in("INSERT INTO boats VALUES (9, 'x')", &[]).gives(fails(ErrorKind::WrongStatement)),
+                copy_in("COPY boats TO STDOUT", &["1\n"]).gives(fails(ErrorKind::WrongStatement)),
+                copy_in("", &["1\n"]).gives(fails(ErrorKind::WrongStatement)),
             ],
         ),
         boats(
@@ -177,9 +177,9 @@ fn out(two: Vec<u8>) -> Vec<Case> {
         filled(
             "copy_out of a statement that is no COPY",
             vec![
-                copy_out("SELECT 1").gives(fails(ErrorKind::ConnectionLost)),
-                copy_out("COPY boats FROM STDIN").gives(fails(ErrorKind::ConnectionLost)),
-                copy_out("").gives(fails(ErrorKind::ConnectionLost)),
+                copy_out("SELECT 1").gives(fails(ErrorKind::WrongStatement)),
+                copy_out("COPY boats FROM STDIN").gives(fails(ErrorKind::WrongStatement)),
+                copy_out("").gives(fails(ErrorKind::WrongStatement)),
                 one(),
             ],
         ),
