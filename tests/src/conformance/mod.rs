@@ -1,6 +1,6 @@
 //! One set of cases, every executor.
 //!
-//! A [`Case`] is data: what is done, and what must come of it. Two small interpreters, one for the blocking traits and
+//! A `Case` is data: what is done, and what must come of it. Two small interpreters, one for the blocking traits and
 //! one for the async ones, do it and keep what they are given; that is compared with what must come of it, and with
 //! what the first executor gave, down to the last field of an error.
 
