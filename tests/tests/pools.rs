@@ -147,6 +147,47 @@ fn idle_and_old_connections_are_replaced() {
     }
 }
 
+/// r2d2 looks for idle connections every 30 s, deadpool's reaper more often.
+#[test]
+fn idle_connections_are_closed_though_nobody_asks_for_them() {
+    let database = database();
+    on_both(&config(&database).idle_timeout(Duration::from_millis(300)), |db| {
+        let held: Vec<_> = (0..3).map(|_| db.session().unwrap()).collect();
+        drop(held);
+        assert_eq!(db.status().size, 3, "{db}");
+        assert!(eventually(Duration::from_secs(60), || db.status().size == 0), "{db}: {:?}", db.status());
+    });
+    assert!(eventually(LONG, || database.backend_pids().unwrap().is_empty()));
+}
+
+/// When the kernel sends the next keepalive probe of the socket with this local port, by its own account.
+#[cfg(target_os = "linux")]
+fn next_probe(port: i32) -> Option<Duration> {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let row = table.lines().find(|row| {
+        let local = row.split_whitespace().nth(1).and_then(|local| local.split_once(':'));
+        local.is_some_and(|(_, local)| i32::from_str_radix(local, 16) == Ok(port))
+    })?;
+    let (timer, when) = row.split_whitespace().nth(5)?.split_once(':')?;
+    // 02 is the keepalive timer; the time is in hundredths of a second.
+    (timer == "02").then(|| Duration::from_millis(10 * u64::from_str_radix(when, 16).unwrap()))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn by_default_keepalives_begin_after_30_seconds() {
+    let database = database();
+    let probe = |db: &Hull| {
+        let port = db.fetch_one("SELECT inet_client_port()", &[]).unwrap().get(0).unwrap();
+        next_probe(port)
+    };
+    on_both(&config(&database), |db| {
+        let probe = probe(&db).unwrap_or_else(|| panic!("{db}: no keepalive timer"));
+        assert!(probe <= defaults::KEEPALIVES_IDLE && probe > defaults::KEEPALIVES_IDLE / 2, "{db}: {probe:?}");
+    });
+    on_both(&config(&database).keepalives(false), |db| assert_eq!(probe(&db), None, "{db}"));
+}
+
 #[test]
 fn connections_are_reused_last_in_first_out() {
     let database = database();
