@@ -136,6 +136,15 @@ impl Row {
         Self(Repr::Driver(row))
     }
 
+    /// The bytes that came for it from the server.
+    #[cfg(feature = "async")]
+    pub(crate) fn size(&self) -> usize {
+        match &self.0 {
+            Repr::Driver(row) => row.raw_size_bytes(),
+            Repr::Built { .. } => 0,
+        }
+    }
+
     /// The number of columns.
     pub fn len(&self) -> usize {
         match &self.0 {

@@ -4,13 +4,24 @@ use crate::{Error, ErrorKind, Result, Row};
 
 /// Exactly one.
 pub(crate) fn one(rows: Vec<Row>) -> Result<Row> {
-    optional(rows)?.ok_or_else(|| Error::new(ErrorKind::NoRows, "the query returned no rows; one was expected"))
+    optional(rows)?.ok_or_else(none)
 }
 
 /// One or none.
 pub(crate) fn optional(mut rows: Vec<Row>) -> Result<Option<Row>> {
-    match rows.len() {
-        0 | 1 => Ok(rows.pop()),
+    at_most_one(rows.len())?;
+    Ok(rows.pop())
+}
+
+/// There was none where one was wanted.
+pub(crate) fn none() -> Error {
+    Error::new(ErrorKind::NoRows, "the query returned no rows; one was expected")
+}
+
+/// Fails if there were more.
+pub(crate) fn at_most_one(rows: usize) -> Result<()> {
+    match rows {
+        0 | 1 => Ok(()),
         n => Err(Error::new(ErrorKind::TooManyRows, format!("the query returned {n} rows; at most one was expected"))),
     }
 }

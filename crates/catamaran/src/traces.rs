@@ -174,7 +174,7 @@ impl Travel {
 }
 
 /// The words of a text, without its comments. Words inside quotes count too.
-fn words(sql: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(sql: &str) -> impl Iterator<Item = &str> {
     let mut rest = sql;
     std::iter::from_fn(move || {
         loop {

@@ -20,6 +20,12 @@ pub const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 pub const TEST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Prepared statements kept per connection.
 pub const STATEMENT_CACHE_SIZE: usize = 256;
+/// Whether single statements of the async service share connections.
+pub const SHARING: bool = true;
+/// How much expected work may lie before a statement that joins others.
+pub const SHARING_BUDGET: Duration = Duration::from_micros(300);
+/// How many statements may be on a shared connection at once.
+pub const SHARING_DEPTH: u32 = 64;
 /// When the server cancels a statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Whether TCP keepalive probes are sent.
@@ -75,6 +81,7 @@ impl fmt::Display for Value {
             Self::Count(count) => write!(f, "{count}"),
             Self::Time(time) => match time.as_secs() {
                 secs if time.subsec_nanos() == 0 && secs >= 120 && secs % 60 == 0 => write!(f, "{} min", secs / 60),
+                0 if !time.is_zero() => write!(f, "{} ms", time.as_secs_f64() * 1000.0),
                 _ => write!(f, "{} s", time.as_secs_f64()),
             },
             Self::Share(share) => write!(f, "{} %", share * 100.0),
@@ -106,6 +113,9 @@ pub const TABLE: &[Setting] = &[
         Value::Count(STATEMENT_CACHE_SIZE as u64),
         "prepared statements kept per connection; 0 = none",
     ),
+    row("sharing", Value::Switch(SHARING), "single statements of the async service share connections"),
+    row("sharing_budget", Value::Time(SHARING_BUDGET), "expected work before a statement that joins others, at most"),
+    row("sharing_depth", Value::Count(SHARING_DEPTH as u64), "statements on a shared connection, at most"),
     row("statement_timeout", Value::Time(STATEMENT_TIMEOUT), "the server cancels a longer statement; 0 = not sent"),
     row("keepalives", Value::Switch(KEEPALIVES), "TCP keepalive probes"),
     row("keepalives_idle", Value::Time(KEEPALIVES_IDLE), "silence before the first probe"),

@@ -40,6 +40,9 @@ struct Fields {
     test_after_idle: Option<Seconds>,
     test_timeout: Option<Seconds>,
     statement_cache_size: Option<usize>,
+    sharing: Option<bool>,
+    sharing_budget: Option<Seconds>,
+    sharing_depth: Option<u32>,
     statement_timeout: Option<Seconds>,
     keepalives: Option<bool>,
     keepalives_idle: Option<Seconds>,
@@ -96,9 +99,9 @@ impl Fields {
         let mut config = params::build(params)?;
         set! {
             config, self:
-            max_size lifetime_jitter statement_cache_size keepalives keepalives_retries;
-            checkout_timeout connect_timeout idle_timeout max_lifetime test_after_idle test_timeout statement_timeout
-            keepalives_idle keepalives_interval tcp_user_timeout
+            max_size lifetime_jitter statement_cache_size sharing sharing_depth keepalives keepalives_retries;
+            checkout_timeout connect_timeout idle_timeout max_lifetime test_after_idle test_timeout sharing_budget
+            statement_timeout keepalives_idle keepalives_interval tcp_user_timeout
         }
         config.validate()?;
         Ok(config)

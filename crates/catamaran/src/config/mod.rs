@@ -74,6 +74,9 @@ pub struct Config {
     test_after_idle: Duration,
     test_timeout: Duration,
     statement_cache_size: usize,
+    sharing: bool,
+    sharing_budget: Duration,
+    sharing_depth: u32,
     statement_timeout: Duration,
     keepalives: bool,
     keepalives_idle: Duration,
@@ -99,6 +102,9 @@ impl Default for Config {
             test_after_idle: defaults::TEST_AFTER_IDLE,
             test_timeout: defaults::TEST_TIMEOUT,
             statement_cache_size: defaults::STATEMENT_CACHE_SIZE,
+            sharing: defaults::SHARING,
+            sharing_budget: defaults::SHARING_BUDGET,
+            sharing_depth: defaults::SHARING_DEPTH,
             statement_timeout: defaults::STATEMENT_TIMEOUT,
             keepalives: defaults::KEEPALIVES,
             keepalives_idle: defaults::KEEPALIVES_IDLE,
@@ -232,6 +238,9 @@ impl fmt::Debug for Config {
             .field("test_after_idle", &self.test_after_idle)
             .field("test_timeout", &self.test_timeout)
             .field("statement_cache_size", &self.statement_cache_size)
+            .field("sharing", &self.sharing)
+            .field("sharing_budget", &self.sharing_budget)
+            .field("sharing_depth", &self.sharing_depth)
             .field("statement_timeout", &self.statement_timeout)
             .field("keepalives", &self.keepalives)
             .field("keepalives_idle", &self.keepalives_idle)

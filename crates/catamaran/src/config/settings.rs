@@ -209,6 +209,24 @@ impl Config {
         /// How many prepared statements each connection keeps.
         get_statement_cache_size;
 
+        /// Sets whether single statements of the async service share connections. Default on.
+        ///
+        /// Transactions, sessions, streams and COPY have a connection of their own either way. The blocking service
+        /// does not share.
+        => sharing: bool,
+        /// Whether single statements of the async service share connections.
+        get_sharing;
+
+        /// Sets how much expected work of the server's may lie before a statement that joins others. Default 0.3 ms.
+        => sharing_budget: Duration,
+        /// How much expected work may lie before a statement that joins others.
+        get_sharing_budget;
+
+        /// Sets how many statements may be on a shared connection at once, at least 1. Default 64.
+        => sharing_depth: u32,
+        /// How many statements may be on a shared connection at once.
+        get_sharing_depth;
+
         /// Sets when the server cancels a statement, in whole milliseconds; zero is not sent. Default 60 s.
         ///
         /// It goes to the server as a startup option, which PgBouncer refuses unless its `ignore_startup_parameters`

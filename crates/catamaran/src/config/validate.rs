@@ -9,6 +9,8 @@ use tokio_postgres::config::SslNegotiation;
 const MAX_SIZE: u32 = 262_143;
 /// What the server and the kernel hold as milliseconds in 32 bits with a sign.
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+/// More would only hide that the server can't keep up.
+const LARGEST_DEPTH: u32 = 4096;
 /// What Linux permits for keepalives.
 const LONGEST_KEEPALIVE: Duration = Duration::from_secs(32_767);
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,7 +22,7 @@ impl Config {
     /// The constructors from text check on their own, and so does a service when it is made, so that this is for
     /// finding a mistake early. `max_size` is from 1 to 262143. Times are from 1 ms to 2147483.647 s (24 days), those of
     /// keepalives from 1 s to 32767 s. Zero is permitted for `idle_timeout`, `max_lifetime`, `test_after_idle`,
-    /// `statement_timeout` and `tcp_user_timeout`. `test_timeout` is at most `checkout_timeout`.
+    /// `statement_timeout` and `tcp_user_timeout`. `sharing_budget` is up to 1 s, `sharing_depth` from 1 to 4096. `test_timeout` is at most `checkout_timeout`.
     ///
     /// # Errors
     ///
@@ -39,6 +41,8 @@ impl Config {
         within("lifetime_jitter", self.lifetime_jitter, 0.0..=1.0)?;
         or_zero("test_after_idle", self.test_after_idle)?;
         within("test_timeout", Time(self.test_timeout), Time(MILLISECOND)..=Time(self.checkout_timeout))?;
+        within("sharing_budget", Time(self.sharing_budget), Time(Duration::ZERO)..=Time(SECOND))?;
+        within("sharing_depth", self.sharing_depth, 1..=LARGEST_DEPTH)?;
         or_zero("statement_timeout", self.statement_timeout)?;
         or_zero("tcp_user_timeout", self.tcp_user_timeout)?;
         if self.keepalives {

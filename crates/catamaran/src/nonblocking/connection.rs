@@ -1,9 +1,13 @@
 //! One connection of the pool: the client, the statements it keeps, and what has to be undone before someone else
 //! gets it.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU8, Ordering::SeqCst},
+use std::{
+    pin::pin,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -12,13 +16,14 @@ use futures_core::Stream;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, TryStreamExt as _};
 use postgres_types::ToSql;
 use tokio::time::timeout;
-use tokio_postgres::{CancelToken, Statement};
+use tokio_postgres::{CancelToken, RowStream, Statement};
 
 use super::lease::Holder;
 use crate::{
     Description, Error, ErrorKind, Result, Row,
-    driver_error::using,
+    driver_error::{connecting, using},
     row::Column,
+    row_count,
     statement_cache::{Kept, StatementCache},
     tls::Connector,
     traces::{CLEANING, GRACE, Traces, Travel},
@@ -42,6 +47,10 @@ pub(crate) struct Connection {
     client: ClientWrapper,
     cancel: (CancelToken, Connector),
     statements: Mutex<StatementCache>,
+    /// Held while a statement is prepared, which several may ask for at once on a shared connection.
+    preparing: tokio::sync::Mutex<()>,
+    /// The time of a round trip in which the server has nothing to do.
+    trip: Duration,
     traces: AtomicU8,
     abandoned: AtomicU8,
     /// The server reported an error since the innermost transaction began.
@@ -59,12 +68,26 @@ impl Connection {
             client,
             cancel,
             statements: Mutex::new(StatementCache::new(keep)),
+            preparing: tokio::sync::Mutex::new(()),
+            trip: Duration::MAX,
             traces: AtomicU8::new(Traces::NONE.bits()),
             abandoned: AtomicU8::new(Abandoned::Nothing as u8),
             failed: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             streaming: AtomicBool::new(false),
         }
+    }
+
+    /// Measures a round trip.
+    pub(crate) async fn timed(mut self) -> Result<Self> {
+        let began = Instant::now();
+        self.client.batch_execute("").await.map_err(connecting)?;
+        self.trip = began.elapsed();
+        Ok(self)
+    }
+
+    pub(crate) fn trip(&self) -> Duration {
+        self.trip
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -81,9 +104,57 @@ impl Connection {
         running.done(self.execute_kept(sql, params).await)
     }
 
-    pub(crate) async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+    pub(crate) async fn all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        let mut all = Vec::new();
+        self.each(sql, params, |row| {
+            all.push(row);
+            Ok(())
+        })
+        .await?;
+        Ok(all)
+    }
+
+    pub(crate) async fn one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+        self.optional(sql, params).await?.ok_or_else(row_count::none)
+    }
+
+    pub(crate) async fn optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
+        let mut first = None;
+        let mut rows = 0;
+        self.each(sql, params, |row| {
+            rows += 1;
+            first.get_or_insert(row);
+            Ok(())
+        })
+        .await?;
+        row_count::at_most_one(rows)?;
+        Ok(first)
+    }
+
+    /// Hands over each row as it comes, and waits for the statement to end.
+    pub(crate) async fn each(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+        mut each: impl FnMut(Row) -> Result<()> + Send,
+    ) -> Result<()> {
         let running = self.start(Abandoned::Statement)?;
-        running.done(self.query_kept(sql, params).await)
+        let mut rows = match self.send(sql, params).await {
+            Ok(rows) => pin!(rows),
+            Err(error) => return running.done(Err(error)),
+        };
+        loop {
+            match rows.as_mut().next().await {
+                // What is left is read by the driver before anything that comes after it.
+                Some(Ok(row)) => {
+                    if let Err(error) = each(Row::from_driver(row)) {
+                        return running.done(Err(error));
+                    }
+                }
+                Some(Err(error)) => return running.done(Err(using(error))),
+                None => return running.done(Ok(())),
+            }
+        }
     }
 
     pub(crate) async fn batch(&self, sql: &str) -> Result<()> {
@@ -130,17 +201,7 @@ impl Connection {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<impl Stream<Item = Result<Row>> + Send + use<>> {
         let running = self.start(Abandoned::Statement)?;
-        let rows = async {
-            let kept = self.keep_for(sql, params).await?;
-            match self.client.query_raw(&kept.statement, params.iter().copied()).await.map_err(using) {
-                Err(error) if self.may_prepare_again(sql, &error) => {
-                    let kept = self.keep(sql).await?;
-                    self.client.query_raw(&kept.statement, params.iter().copied()).await.map_err(using)
-                }
-                result => result,
-            }
-        };
-        Ok(running.done(rows.await)?.map_ok(Row::from_driver).map_err(using))
+        Ok(running.done(self.send(sql, params).await)?.map_ok(Row::from_driver).map_err(using))
     }
 
     /// COPY data as it comes. Whoever takes it holds the connection by a [`Streaming`].
@@ -273,16 +334,18 @@ impl Connection {
         }
     }
 
-    async fn query_kept(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+    /// Sends a statement and waits until the server has accepted it.
+    async fn send(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream> {
         let kept = self.keep_for(sql, params).await?;
-        let rows = match self.client.query(&kept.statement, params).await.map_err(using) {
-            Err(error) if self.may_prepare_again(sql, &error) => {
-                let kept = self.keep(sql).await?;
-                self.client.query(&kept.statement, params).await.map_err(using)?
-            }
-            result => result?,
-        };
-        Ok(rows.into_iter().map(Row::from_driver).collect())
+        match self.client.query_raw(&kept.statement, params.iter().copied()).await.map_err(using) {
+            Err(error) if self.may_prepare_again(sql, &error) => Box::pin(self.send_again(sql, params)).await,
+            result => result,
+        }
+    }
+
+    async fn send_again(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream> {
+        let kept = self.keep(sql).await?;
+        self.client.query_raw(&kept.statement, params.iter().copied()).await.map_err(using)
     }
 
     async fn keep_for(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Kept> {
@@ -296,13 +359,22 @@ impl Connection {
         let kept = self.statements().get(sql);
         let kept = match kept {
             Some(kept) => kept,
-            None => {
-                let kept = Kept::new(sql, self.prepare(sql).await?);
-                self.statements().insert(sql, kept.clone());
-                kept
-            }
+            None => Box::pin(self.prepare_kept(sql)).await?,
         };
-        self.note(kept.traces);
+        if kept.traces != Traces::NONE {
+            self.note(kept.traces);
+        }
+        Ok(kept)
+    }
+
+    /// Prepares a statement once, however many ask for it at the same time.
+    async fn prepare_kept(&self, sql: &str) -> Result<Kept> {
+        let _one_at_a_time = self.preparing.lock().await;
+        if let Some(kept) = self.statements().get(sql) {
+            return Ok(kept);
+        }
+        let kept = Kept::new(sql, self.prepare(sql).await?);
+        self.statements().insert(sql, kept.clone());
         Ok(kept)
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -13,25 +14,28 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use deadpool::{
     Runtime,
-    managed::{Pool, PoolConfig, PoolError, QueueMode, TimeoutType, Timeouts},
+    managed::{Object, Pool, PoolConfig, PoolError, QueueMode, TimeoutType, Timeouts},
 };
 use futures_core::Stream;
 use postgres_types::ToSql;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{
     lease::{Holder, Lease},
     manager::Manager,
+    sharing::{Place, Seat, Sharing},
     stream,
     transaction::OpenTransaction,
 };
 use crate::{
     AsyncDatabaseService, AsyncExecutor, AsyncSession, AsyncTransaction, BytesStream, Config, Description, Error,
-    ErrorKind, PoolStatus, Result, Row, RowStream, TransactionOptions, row_count,
+    ErrorKind, PoolStatus, Result, Row, RowStream, TransactionOptions,
 };
 
 /// The longest time between two looks for idle connections to close.
 const REAP: Duration = Duration::from_secs(30);
+/// How long a caller waits for the shared connection that drains for it before another does so too.
+const PATIENCE: Duration = Duration::from_millis(20);
 /// How often a service that is being closed looks whether all connections are back.
 const DRAIN: Duration = Duration::from_millis(5);
 
@@ -51,6 +55,7 @@ const DRAIN: Duration = Duration::from_millis(5);
 /// ```
 pub struct DeadpoolDatabase {
     pool: Pool<Manager>,
+    sharing: Arc<Sharing>,
     checkout_timeout: Duration,
     reaping: Arc<AtomicBool>,
 }
@@ -64,19 +69,50 @@ impl DeadpoolDatabase {
     pub fn new(config: Config) -> Result<Self> {
         config.validate()?;
         let checkout_timeout = config.get_checkout_timeout();
+        let sharing = Arc::new(Sharing::new(&config));
         let mut pool = PoolConfig::new(config.get_max_size() as usize);
         pool.queue_mode = QueueMode::Lifo;
         pool.timeouts = Timeouts { wait: Some(checkout_timeout), create: None, recycle: None };
         let pool = Pool::builder(Manager::new(config)?).config(pool).runtime(Runtime::Tokio1).build();
         let pool = pool.map_err(|error| Error::with_source(ErrorKind::Config, "the pool can't be built", error))?;
-        Ok(Self { pool, checkout_timeout, reaping: Arc::default() })
+        Ok(Self { pool, sharing, checkout_timeout, reaping: Arc::default() })
     }
 
+    /// A connection for one caller alone.
     async fn checkout(&self) -> Result<Lease> {
+        if let Some(lease) = self.sharing.take_idle() {
+            return Ok(lease);
+        }
+        if let Some(lease) = self.checkout_now().await? {
+            return Ok(lease);
+        }
+        let wanted = self.sharing.want();
+        let mut waiting = pin!(self.pool.get());
+        let mut again = false;
+        loop {
+            wanted.give_up_one(again);
+            again = true;
+            match timeout(PATIENCE, waiting.as_mut()).await {
+                Ok(result) => return self.leased(result),
+                Err(_) => continue,
+            }
+        }
+    }
+
+    /// A connection that nobody uses, or a new one if there may be one more.
+    async fn checkout_now(&self) -> Result<Option<Lease>> {
         if !self.reaping.load(Relaxed) && !self.reaping.swap(true, Relaxed) {
             self.reap();
         }
-        match self.pool.get().await {
+        let now = Timeouts { wait: Some(Duration::ZERO), create: None, recycle: None };
+        match self.pool.timeout_get(&now).await {
+            Err(PoolError::Timeout(TimeoutType::Wait)) => Ok(None),
+            result => self.leased(result).map(Some),
+        }
+    }
+
+    fn leased(&self, result: std::result::Result<Object<Manager>, PoolError<Error>>) -> Result<Lease> {
+        match result {
             Ok(object) => Ok(Lease::new(object)),
             Err(PoolError::Backend(error)) => Err(error),
             Err(PoolError::Timeout(TimeoutType::Wait)) => {
@@ -87,16 +123,49 @@ impl DeadpoolDatabase {
         }
     }
 
+    /// A place for a single statement.
+    async fn seat(&self, sql: &str) -> Result<Seat<'_>> {
+        match self.sharing.place(sql, false) {
+            Place::Seat(seat) => Ok(seat),
+            place => Box::pin(self.seat_later(sql, place)).await,
+        }
+    }
+
+    /// [`seat`](Self::seat) where there is none at once.
+    async fn seat_later<'a>(&'a self, sql: &str, mut place: Place<'a>) -> Result<Seat<'a>> {
+        let end = Instant::now() + self.checkout_timeout;
+        loop {
+            match place {
+                Place::Seat(seat) => return Ok(seat),
+                _ if Instant::now() >= end => {
+                    return Err(Error::checkout_timeout(self.checkout_timeout, self.status()));
+                }
+                Place::Own(cost) => return Ok(self.sharing.alone(self.checkout().await?, cost)),
+                Place::Open(opening) if opening.must => opening.adopt(self.checkout().await?),
+                Place::Open(opening) => {
+                    // Whoever has another choice takes it when no connection is to be had.
+                    if let Ok(Some(lease)) = self.checkout_now().await {
+                        opening.adopt(lease);
+                    }
+                }
+                Place::Wait(waiting) => waiting.until(end).await,
+            }
+            place = self.sharing.place(sql, true);
+        }
+    }
+
     /// Closes connections that nobody used for long, which deadpool does not do by itself.
     fn reap(&self) {
         let limits = *self.pool.manager().limits();
-        let (pool, ended) = (self.pool.weak(), ReaperEnd(self.reaping.clone()));
+        let (pool, sharing) = (self.pool.weak(), Arc::downgrade(&self.sharing));
+        let ended = ReaperEnd(self.reaping.clone());
         let period = (limits.idle_timeout.min(limits.max_lifetime) / 4).clamp(Duration::from_millis(50), REAP);
         tokio::spawn(async move {
             let _ended = ended;
             loop {
                 sleep(period).await;
-                let Some(pool) = pool.upgrade() else { return };
+                let (Some(pool), Some(sharing)) = (pool.upgrade(), sharing.upgrade()) else { return };
+                sharing.give_back_idle();
                 let now = Instant::now();
                 pool.retain(|pooled, _| !pooled.connection.is_closed() && !pooled.aging.is_too_old(now, &limits));
             }
@@ -116,19 +185,31 @@ impl Drop for ReaperEnd {
 #[async_trait]
 impl AsyncExecutor for DeadpoolDatabase {
     async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        self.checkout().await?.connection().execute(sql, params).await
+        let mut seat = self.seat(sql).await?;
+        let rows = seat.connection().execute(sql, params).await?;
+        seat.ended(0);
+        Ok(rows)
     }
 
     async fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.checkout().await?.connection().query(sql, params).await
+        let mut seat = self.seat(sql).await?;
+        let rows = seat.connection().all(sql, params).await?;
+        seat.ended(rows.iter().map(Row::size).sum());
+        Ok(rows)
     }
 
     async fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        row_count::one(self.fetch_all(sql, params).await?)
+        let mut seat = self.seat(sql).await?;
+        let row = seat.connection().one(sql, params).await?;
+        seat.ended(row.size());
+        Ok(row)
     }
 
     async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        row_count::optional(self.fetch_all(sql, params).await?)
+        let mut seat = self.seat(sql).await?;
+        let row = seat.connection().optional(sql, params).await?;
+        seat.ended(row.as_ref().map_or(0, Row::size));
+        Ok(row)
     }
 
     async fn batch_execute(&self, sql: &str) -> Result<()> {
@@ -168,18 +249,20 @@ impl AsyncDatabaseService for DeadpoolDatabase {
 
     fn status(&self) -> PoolStatus {
         let status = self.pool.status();
+        let idle = (status.available + self.sharing.idle()).min(status.size);
         PoolStatus {
             max_size: status.max_size,
             size: status.size,
-            idle: status.available.min(status.size),
-            in_use: status.size.saturating_sub(status.available),
-            waiting: status.waiting,
+            idle,
+            in_use: status.size - idle,
+            waiting: status.waiting + self.sharing.waiting(),
         }
     }
 
     async fn close(&self, deadline: Duration) -> Result<()> {
         let end = Instant::now() + deadline;
         self.pool.close();
+        self.sharing.close();
         loop {
             match self.pool.status().size {
                 0 => return Ok(()),

@@ -12,18 +12,29 @@ use tokio::runtime::Handle;
 use super::{connection::Connection, manager::Manager, stream, transaction::OpenTransaction};
 use crate::{
     AsyncExecutor, AsyncSession, AsyncTransaction, BytesStream, Description, Result, Row, RowStream,
-    TransactionOptions, row_count,
+    TransactionOptions, aging::Aging,
 };
 
 /// One connection, taken. Also what a session is.
 pub(crate) struct Lease {
     connection: Arc<Connection>,
     object: Option<Object<Manager>>,
+    /// When it was used last, if that is not when it is given back.
+    idle: Option<Aging>,
 }
 
 impl Lease {
     pub(crate) fn new(object: Object<Manager>) -> Self {
-        Self { connection: object.connection.clone(), object: Some(object) }
+        Self { connection: object.connection.clone(), object: Some(object), idle: None }
+    }
+
+    pub(crate) fn aging(&self) -> Option<Aging> {
+        self.object.as_ref().map(|object| object.aging)
+    }
+
+    /// Gives it back as one that was not used since.
+    pub(crate) fn give_back_idle(mut self, aging: Aging) {
+        self.idle = Some(aging);
     }
 }
 
@@ -51,7 +62,10 @@ impl Holder<'_> {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(mut object) = self.object.take() else { return };
-        object.aging.touch(Instant::now());
+        match self.idle {
+            Some(aging) => object.aging = aging,
+            None => object.aging.touch(Instant::now()),
+        }
         if self.connection.is_clean() && !self.connection.is_closed() {
             return;
         }
@@ -81,15 +95,15 @@ impl AsyncExecutor for Lease {
     }
 
     async fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.connection.query(sql, params).await
+        self.connection.all(sql, params).await
     }
 
     async fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        row_count::one(self.connection.query(sql, params).await?)
+        self.connection.one(sql, params).await
     }
 
     async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        row_count::optional(self.connection.query(sql, params).await?)
+        self.connection.optional(sql, params).await
     }
 
     async fn batch_execute(&self, sql: &str) -> Result<()> {

@@ -54,6 +54,7 @@ impl Manager {
         let client = managed::Manager::create(&manager).await.map_err(connecting)?;
         let aging = Aging::new(Instant::now(), self.config.draw_lifetime());
         let connection = Connection::new(client, connector, self.config.get_statement_cache_size());
+        let connection = if self.config.get_sharing() { connection.timed().await? } else { connection };
         Ok(Pooled { connection: Arc::new(connection), aging })
     }
 }

@@ -1,9 +1,11 @@
 //! The async backend: deadpool and tokio-postgres. Its twin is `blocking`, file by file.
 
 mod connection;
+mod cost;
 mod database;
 mod lease;
 mod manager;
+mod sharing;
 mod stream;
 mod transaction;
 

@@ -7,7 +7,7 @@ use postgres_types::ToSql;
 
 use super::{connection::Connection, lease::Holder, stream};
 use crate::{
-    AsyncExecutor, AsyncTransaction, BytesStream, Description, Result, Row, RowStream, TransactionOptions, row_count,
+    AsyncExecutor, AsyncTransaction, BytesStream, Description, Result, Row, RowStream, TransactionOptions,
     transaction::Level,
 };
 
@@ -68,15 +68,15 @@ impl AsyncExecutor for OpenTransaction<'_> {
     }
 
     async fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.connection().query(sql, params).await
+        self.connection().all(sql, params).await
     }
 
     async fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        row_count::one(self.connection().query(sql, params).await?)
+        self.connection().one(sql, params).await
     }
 
     async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        row_count::optional(self.connection().query(sql, params).await?)
+        self.connection().optional(sql, params).await
     }
 
     async fn batch_execute(&self, sql: &str) -> Result<()> {

@@ -1,0 +1,172 @@
+//! What statements cost on the server, learned by their text, and which of them may share a connection.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use lru::LruCache;
+
+use crate::traces::{self, Traces, Travel};
+
+/// Texts whose costs are remembered; whoever makes more of them by hand gains nothing from it.
+const TEXTS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+/// The first executions are slowed by what is done only once: planning, loading pages, filling caches.
+const WARMING: u32 = 4;
+/// One execution counts for this part of the moving average.
+const PART: u64 = 8;
+/// A read that takes longer on the server gains nothing from sharing.
+const DEAR_READ: Duration = Duration::from_millis(1);
+/// A write waits for the disk together with others.
+const DEAR_WRITE: Duration = Duration::from_millis(4);
+/// More bytes than this in one reply could wait in the driver for their caller, and others behind them.
+const BULKY: usize = 16 * 1024;
+
+/// How a statement may be placed beside others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Read,
+    /// May wait for a lock or for the disk, and is committed together with others if it runs beside them.
+    Write,
+    /// Changes the connection or the tables: it never shares.
+    Own,
+}
+
+impl Kind {
+    pub(crate) fn of(sql: &str) -> Self {
+        if Traces::of_statement(sql) != Traces::NONE || Travel::of(sql) != Travel::Rows {
+            return Self::Own;
+        }
+        let mut words = traces::words(sql);
+        let Some(first) = words.next() else { return Self::Own };
+        let is_one_of = |word: &str, list: &[&str]| list.iter().any(|other| word.eq_ignore_ascii_case(other));
+        if is_one_of(first, &["insert", "update", "delete", "merge"]) {
+            return Self::Write;
+        }
+        if !is_one_of(first, &["select", "values", "table", "with"]) {
+            return Self::Own;
+        }
+        // `FOR UPDATE` and its like, a `WITH` that changes rows, `SELECT … INTO`; a column of such a name costs little.
+        let writes = words.any(|word| is_one_of(word, &["insert", "update", "delete", "merge", "share", "into"]));
+        if writes { Self::Write } else { Self::Read }
+    }
+}
+
+/// What one statement costs, as far as it is known.
+#[derive(Debug)]
+pub(crate) struct Cost {
+    pub(crate) kind: Kind,
+    /// The moving average of its service time.
+    nanos: AtomicU64,
+    seen: AtomicU32,
+    bulky: AtomicBool,
+}
+
+impl Cost {
+    fn of(sql: &str) -> Self {
+        Self { kind: Kind::of(sql), nanos: AtomicU64::new(0), seen: AtomicU32::new(0), bulky: AtomicBool::new(false) }
+    }
+
+    /// What it is expected to cost, if it may stand beside others.
+    pub(crate) fn cheap(&self) -> Option<Duration> {
+        let dear = match self.kind {
+            Kind::Read => DEAR_READ,
+            Kind::Write => DEAR_WRITE,
+            Kind::Own => return None,
+        };
+        let expected = Duration::from_nanos(self.nanos.load(Relaxed));
+        (self.seen.load(Relaxed) > 0 && expected <= dear && !self.bulky.load(Relaxed)).then_some(expected)
+    }
+
+    /// Notes how long it took this time, and how many bytes came.
+    ///
+    /// Executions that end at the same moment may overwrite each other, which an average bears.
+    pub(crate) fn learn(&self, took: Duration, bytes: usize) {
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX / PART);
+        let (seen, old) = (self.seen.load(Relaxed), self.nanos.load(Relaxed));
+        let new = match seen {
+            0 => took,
+            1..WARMING => took.min(old),
+            _ if took > old => old + (took - old) / PART,
+            _ => old - (old - took) / PART,
+        };
+        self.nanos.store(new, Relaxed);
+        if seen < WARMING {
+            self.seen.store(seen + 1, Relaxed);
+        }
+        if bytes > BULKY {
+            self.bulky.store(true, Relaxed);
+        }
+    }
+}
+
+/// The costs of the texts used last.
+pub(crate) struct Costs(LruCache<Box<str>, Arc<Cost>>);
+
+impl Costs {
+    pub(crate) fn new() -> Self {
+        Self(LruCache::new(TEXTS))
+    }
+
+    pub(crate) fn of(&mut self, sql: &str) -> Arc<Cost> {
+        if let Some(cost) = self.0.get(sql) {
+            return cost.clone();
+        }
+        let cost = Arc::new(Cost::of(sql));
+        self.0.put(sql.into(), cost.clone());
+        cost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds() {
+        for (sql, kind) in [
+            ("SELECT id FROM t WHERE id = $1", Kind::Read),
+            ("/* x */ with a as (select 1) table a", Kind::Read),
+            ("VALUES (1)", Kind::Read),
+            ("SELECT id FROM t FOR NO KEY UPDATE", Kind::Write),
+            ("SELECT id FROM t FOR SHARE", Kind::Write),
+            ("WITH gone AS (DELETE FROM t RETURNING id) SELECT id FROM gone", Kind::Write),
+            ("INSERT INTO t VALUES ($1)", Kind::Write),
+            ("SELECT pg_advisory_lock(1)", Kind::Own),
+            ("BEGIN", Kind::Own),
+            ("CREATE INDEX i ON t (id)", Kind::Own),
+            ("EXPLAIN ANALYZE DELETE FROM t", Kind::Own),
+            ("COPY t TO STDOUT", Kind::Own),
+            ("", Kind::Own),
+        ] {
+            assert_eq!(Kind::of(sql), kind, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_dear_or_bulky_is_not_cheap() {
+        let (short, long) = (Duration::from_micros(10), Duration::from_millis(10));
+        let mut costs = Costs::new();
+        let read = costs.of("SELECT 1");
+        assert_eq!(read.cheap(), None);
+        read.learn(long, 8);
+        assert_eq!(read.cheap(), None);
+        read.learn(short, 8);
+        assert_eq!(costs.of("SELECT 1").cheap(), Some(short), "the first executions are slow");
+        for _ in 0..10 {
+            read.learn(short, 8);
+        }
+        read.learn(Duration::from_micros(90), 8);
+        assert_eq!(read.cheap(), Some(Duration::from_micros(20)));
+        read.learn(long, 8);
+        assert_eq!(read.cheap(), None);
+        let bulky = costs.of("SELECT 2");
+        bulky.learn(short, BULKY + 1);
+        assert_eq!(bulky.cheap(), None);
+        assert_eq!(costs.of("BEGIN").cheap(), None);
+    }
+}
