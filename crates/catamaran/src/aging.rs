@@ -22,6 +22,10 @@ impl Limits {
     }
 }
 
+/// Stands for no limit where an instant is asked for.
+#[cfg(feature = "async")]
+pub(crate) const FAR: Duration = Duration::from_secs(1 << 32);
+
 /// Zero stands for no limit in [`Config`].
 fn or_never(limit: Duration) -> Duration {
     if limit.is_zero() { Duration::MAX } else { limit }
@@ -58,6 +62,12 @@ impl Aging {
     pub(crate) fn is_too_old(&self, now: Instant, limits: &Limits) -> bool {
         now.saturating_duration_since(self.born) >= self.lifetime
             || now.saturating_duration_since(self.used) >= limits.idle_timeout
+    }
+
+    /// When it has reached its age.
+    #[cfg(feature = "async")]
+    pub(crate) fn expires(&self) -> Instant {
+        self.born + self.lifetime.min(FAR)
     }
 
     /// What to do at checkout. `suspect` is when a connection of the same pool was last found dead: what was not used

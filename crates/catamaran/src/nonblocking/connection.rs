@@ -114,21 +114,20 @@ impl Connection {
         Ok(all)
     }
 
-    pub(crate) async fn one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        self.optional(sql, params).await?.ok_or_else(row_count::none)
-    }
-
     pub(crate) async fn optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        let mut first = None;
-        let mut rows = 0;
-        self.each(sql, params, |row| {
-            rows += 1;
-            first.get_or_insert(row);
-            Ok(())
-        })
-        .await?;
-        row_count::at_most_one(rows)?;
-        Ok(first)
+        let running = self.start(Abandoned::Statement)?;
+        let first = async {
+            let mut rows = pin!(self.send(sql, params).await?);
+            let first = rows.next().await.transpose().map_err(using)?;
+            let mut count = usize::from(first.is_some());
+            while let Some(row) = rows.next().await {
+                row.map_err(using)?;
+                count += 1;
+            }
+            row_count::at_most_one(count)?;
+            Ok(first.map(Row::from_driver))
+        };
+        running.done(first.await)
     }
 
     /// Hands over each row as it comes, and waits for the statement to end.
@@ -337,7 +336,8 @@ impl Connection {
     /// Sends a statement and waits until the server has accepted it.
     async fn send(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream> {
         let kept = self.keep_for(sql, params).await?;
-        match self.client.query_raw(&kept.statement, params.iter().copied()).await.map_err(using) {
+        // The driver's future is large; on its own it is not moved about, and fits what an allocator keeps at hand.
+        match Box::pin(self.client.query_raw(&kept.statement, params.iter().copied())).await.map_err(using) {
             Err(error) if self.may_prepare_again(sql, &error) => Box::pin(self.send_again(sql, params)).await,
             result => result,
         }
@@ -354,10 +354,13 @@ impl Connection {
         Ok(kept)
     }
 
+    fn kept(&self, sql: &str) -> Option<Kept> {
+        self.statements().get(sql)
+    }
+
     /// The statement of this text, prepared now if it is not kept. Also notes what running it may leave.
     async fn keep(&self, sql: &str) -> Result<Kept> {
-        let kept = self.statements().get(sql);
-        let kept = match kept {
+        let kept = match self.kept(sql) {
             Some(kept) => kept,
             None => Box::pin(self.prepare_kept(sql)).await?,
         };
@@ -370,7 +373,7 @@ impl Connection {
     /// Prepares a statement once, however many ask for it at the same time.
     async fn prepare_kept(&self, sql: &str) -> Result<Kept> {
         let _one_at_a_time = self.preparing.lock().await;
-        if let Some(kept) = self.statements().get(sql) {
+        if let Some(kept) = self.kept(sql) {
             return Ok(kept);
         }
         let kept = Kept::new(sql, self.prepare(sql).await?);

@@ -19,10 +19,10 @@ const TEXTS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 const WARMING: u32 = 4;
 /// One execution counts for this part of the moving average.
 const PART: u64 = 8;
-/// A read that takes longer on the server gains nothing from sharing.
-const DEAR_READ: Duration = Duration::from_millis(1);
+/// A read that takes this many budgets on the server gains nothing from sharing.
+const DEAR_READ: u32 = 4;
 /// A write waits for the disk together with others.
-const DEAR_WRITE: Duration = Duration::from_millis(4);
+const DEAR_WRITE: u32 = 16;
 /// More bytes than this in one reply could wait in the driver for their caller, and others behind them.
 const BULKY: usize = 16 * 1024;
 
@@ -71,15 +71,15 @@ impl Cost {
         Self { kind: Kind::of(sql), nanos: AtomicU64::new(0), seen: AtomicU32::new(0), bulky: AtomicBool::new(false) }
     }
 
-    /// What it is expected to cost, if it may stand beside others.
-    pub(crate) fn cheap(&self) -> Option<Duration> {
+    /// What it is expected to cost, if it may stand beside others where the backlog has this budget.
+    pub(crate) fn cheap(&self, budget: Duration) -> Option<Duration> {
         let dear = match self.kind {
             Kind::Read => DEAR_READ,
             Kind::Write => DEAR_WRITE,
             Kind::Own => return None,
         };
         let expected = Duration::from_nanos(self.nanos.load(Relaxed));
-        (self.seen.load(Relaxed) > 0 && expected <= dear && !self.bulky.load(Relaxed)).then_some(expected)
+        (self.seen.load(Relaxed) > 0 && expected <= budget * dear && !self.bulky.load(Relaxed)).then_some(expected)
     }
 
     /// Notes how long it took this time, and how many bytes came.
@@ -104,7 +104,7 @@ impl Cost {
     }
 }
 
-/// The costs of the texts used last.
+/// The costs of the texts that came last.
 pub(crate) struct Costs(LruCache<Box<str>, Arc<Cost>>);
 
 impl Costs {
@@ -113,7 +113,8 @@ impl Costs {
     }
 
     pub(crate) fn of(&mut self, sql: &str) -> Arc<Cost> {
-        if let Some(cost) = self.0.get(sql) {
+        // Without noting the use: whatever falls out is learned again soon.
+        if let Some(cost) = self.0.peek(sql) {
             return cost.clone();
         }
         let cost = Arc::new(Cost::of(sql));
@@ -149,24 +150,25 @@ mod tests {
 
     #[test]
     fn what_is_unknown_dear_or_bulky_is_not_cheap() {
+        const BUDGET: Duration = Duration::from_micros(300);
         let (short, long) = (Duration::from_micros(10), Duration::from_millis(10));
         let mut costs = Costs::new();
         let read = costs.of("SELECT 1");
-        assert_eq!(read.cheap(), None);
+        assert_eq!(read.cheap(BUDGET), None);
         read.learn(long, 8);
-        assert_eq!(read.cheap(), None);
+        assert_eq!(read.cheap(BUDGET), None);
         read.learn(short, 8);
-        assert_eq!(costs.of("SELECT 1").cheap(), Some(short), "the first executions are slow");
+        assert_eq!(costs.of("SELECT 1").cheap(BUDGET), Some(short), "the first executions are slow");
         for _ in 0..10 {
             read.learn(short, 8);
         }
         read.learn(Duration::from_micros(90), 8);
-        assert_eq!(read.cheap(), Some(Duration::from_micros(20)));
+        assert_eq!(read.cheap(BUDGET), Some(Duration::from_micros(20)));
         read.learn(long, 8);
-        assert_eq!(read.cheap(), None);
+        assert_eq!(read.cheap(BUDGET), None);
         let bulky = costs.of("SELECT 2");
         bulky.learn(short, BULKY + 1);
-        assert_eq!(bulky.cheap(), None);
-        assert_eq!(costs.of("BEGIN").cheap(), None);
+        assert_eq!(bulky.cheap(BUDGET), None);
+        assert_eq!(costs.of("BEGIN").cheap(BUDGET), None);
     }
 }

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     AsyncDatabaseService, AsyncExecutor, AsyncSession, AsyncTransaction, BytesStream, Config, Description, Error,
-    ErrorKind, PoolStatus, Result, Row, RowStream, TransactionOptions,
+    ErrorKind, PoolStatus, Result, Row, RowStream, TransactionOptions, row_count,
 };
 
 /// The longest time between two looks for idle connections to close.
@@ -200,7 +200,7 @@ impl AsyncExecutor for DeadpoolDatabase {
 
     async fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
         let mut seat = self.seat(sql).await?;
-        let row = seat.connection().one(sql, params).await?;
+        let row = seat.connection().optional(sql, params).await?.ok_or_else(row_count::none)?;
         seat.ended(row.size());
         Ok(row)
     }

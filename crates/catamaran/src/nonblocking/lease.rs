@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use super::{connection::Connection, manager::Manager, stream, transaction::OpenTransaction};
 use crate::{
     AsyncExecutor, AsyncSession, AsyncTransaction, BytesStream, Description, Result, Row, RowStream,
-    TransactionOptions, aging::Aging,
+    TransactionOptions, aging::Aging, row_count,
 };
 
 /// One connection, taken. Also what a session is.
@@ -99,7 +99,7 @@ impl AsyncExecutor for Lease {
     }
 
     async fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        self.connection.one(sql, params).await
+        self.connection.optional(sql, params).await?.ok_or_else(row_count::none)
     }
 
     async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {

@@ -22,11 +22,13 @@ use super::{
 };
 use crate::{
     Config,
-    aging::{Aging, Limits, Verdict},
+    aging::{Aging, FAR, Limits},
 };
 
-/// A connection on which nothing has ended for longer is not joined: what runs there is not what was expected.
-const LATE: Duration = Duration::from_millis(2);
+/// A connection on which nothing has ended for this many budgets is not joined: what runs there was not expected.
+const LATE: u32 = 8;
+/// A budget of nothing leaves time for a turn of the scheduler.
+const SHORTEST_LATE: Duration = Duration::from_millis(1);
 
 /// What the cheapest statement counts for.
 const LEAST: Duration = Duration::from_micros(5);
@@ -34,9 +36,11 @@ const LEAST: Duration = Duration::from_micros(5);
 pub(crate) struct Sharing {
     on: bool,
     budget: Duration,
+    late: Duration,
     depth: usize,
     size: usize,
-    limits: Limits,
+    /// For how long it may lie unused and be used without a test.
+    rest: Duration,
     state: Mutex<State>,
     /// Told when a statement has ended, if someone waits for room.
     room: Notify,
@@ -60,12 +64,18 @@ struct State {
 struct Member {
     lease: Arc<Lease>,
     aging: Aging,
+    /// When it has reached its age.
+    expires: Instant,
     /// The statements on it, those of them that write, and what they are expected to cost together.
     depth: usize,
     writes: usize,
     backlog: Duration,
     /// When a statement last ended on it, or began while there was none.
     progress: Instant,
+    /// From when on that is so long ago that nobody joins it.
+    late: Instant,
+    /// Until when it may be used without a test.
+    fit: Instant,
     alone: bool,
     leaving: bool,
 }
@@ -78,11 +88,12 @@ pub(crate) enum Place<'a> {
     /// On one more connection, if the pool has one; whoever has no other choice waits for it.
     Open(Opening<'a>),
     /// On whatever connection has room next.
-    Wait(Waiting<'a>),
+    Wait(Box<Waiting<'a>>),
 }
 
 impl Sharing {
     pub(crate) fn new(config: &Config) -> Self {
+        let limits = Limits::of(config);
         let state = State {
             members: Vec::new(),
             costs: Costs::new(),
@@ -95,9 +106,10 @@ impl Sharing {
         Self {
             on: config.get_sharing(),
             budget: config.get_sharing_budget(),
+            late: (config.get_sharing_budget() * LATE).max(SHORTEST_LATE),
             depth: config.get_sharing_depth() as usize,
             size: config.get_max_size() as usize,
-            limits: Limits::of(config),
+            rest: limits.idle_timeout.min(limits.test_after_idle).min(FAR),
             state: Mutex::new(state),
             room: Notify::new(),
         }
@@ -115,18 +127,18 @@ impl Sharing {
         if cost.kind == Kind::Own {
             return Place::Own(cost);
         }
-        let place = match cost.cheap() {
-            None => match state.idle(now, self, &mut gone) {
+        let place = match cost.cheap(self.budget) {
+            None => match state.idle(now, &mut gone) {
                 Some(at) => Place::Seat(self.sit(&mut state, at, now, cost, None)),
                 None => Place::Own(cost),
             },
-            Some(_) if state.waiting > 0 && !again => Place::Wait(Waiting::new(self, &mut state)),
+            Some(_) if state.waiting > 0 && !again => Place::Wait(Box::new(Waiting::new(self, &mut state))),
             Some(expected) => match state.room(now, expected, cost.kind, self, &mut gone) {
                 Some(at) => Place::Seat(self.sit(&mut state, at, now, cost, Some(expected))),
                 None if state.may_open(again, self) => Place::Open(Opening::new(self, &mut state)),
                 None => match state.least(now, cost.kind, self) {
                     Some(at) => Place::Seat(self.sit(&mut state, at, now, cost, Some(expected))),
-                    None => Place::Wait(Waiting::new(self, &mut state)),
+                    None => Place::Wait(Box::new(Waiting::new(self, &mut state))),
                 },
             },
         };
@@ -139,7 +151,7 @@ impl Sharing {
         let member = &mut state.members[at];
         let behind = member.depth > 0;
         if !behind {
-            member.progress = now;
+            member.progressed(now, self.late);
         }
         let weight = expected.map_or(Duration::ZERO, |expected| expected.max(LEAST));
         member.depth += 1;
@@ -173,6 +185,7 @@ impl Sharing {
         let now = Instant::now();
         // The pool has looked at it only now.
         aging.touch(now);
+        let expires = aging.expires();
         state.note_trip(&lease);
         state.members.push(Member {
             aging,
@@ -181,6 +194,9 @@ impl Sharing {
             writes: 0,
             backlog: Duration::ZERO,
             progress: now,
+            late: now + self.late,
+            expires,
+            fit: (now + self.rest).min(expires),
             alone: false,
             leaving: false,
         });
@@ -192,7 +208,7 @@ impl Sharing {
     pub(crate) fn take_idle(&self) -> Option<Lease> {
         let mut gone = Vec::new();
         let mut state = self.state();
-        let at = if state.wanted > 0 { None } else { state.idle(Instant::now(), self, &mut gone) };
+        let at = if state.wanted > 0 { None } else { state.idle(Instant::now(), &mut gone) };
         let taken = at.map(|at| state.members.remove(at));
         drop(state);
         give_back(gone);
@@ -247,7 +263,7 @@ impl State {
     }
 
     /// A member that nobody uses and that may be used without a test. Others go back to the pool, which tests them.
-    fn idle(&mut self, now: Instant, sharing: &Sharing, gone: &mut Vec<Member>) -> Option<usize> {
+    fn idle(&mut self, now: Instant, gone: &mut Vec<Member>) -> Option<usize> {
         let mut at = self.members.len();
         while at > 0 {
             at -= 1;
@@ -255,7 +271,7 @@ impl State {
             if member.depth > 0 {
                 continue;
             }
-            if member.is_fit(now, sharing) {
+            if member.is_fit(now) {
                 return Some(at);
             }
             gone.push(self.members.remove(at));
@@ -277,7 +293,7 @@ impl State {
         if kind == Kind::Read {
             let mut at = 0;
             while let Some(member) = self.members.get(at) {
-                if member.depth == 0 && !member.is_fit(now, sharing) {
+                if member.depth == 0 && !member.is_fit(now) {
                     gone.push(self.members.remove(at));
                     continue;
                 }
@@ -291,7 +307,7 @@ impl State {
             }
             return None;
         }
-        self.idle(now, sharing, gone)
+        self.idle(now, gone)
     }
 
     /// The member with the least backlog; for a read one without writes, if there is any.
@@ -321,8 +337,13 @@ impl State {
 }
 
 impl Member {
+    fn progressed(&mut self, now: Instant, late: Duration) {
+        self.progress = now;
+        self.late = now + late;
+    }
+
     fn is_late(&self, now: Instant) -> bool {
-        self.depth > 0 && now.saturating_duration_since(self.progress) > LATE
+        self.depth > 0 && now > self.late
     }
 
     fn may_join(&self, now: Instant, sharing: &Sharing) -> bool {
@@ -334,15 +355,17 @@ impl Member {
     }
 
     /// For a member that nobody uses: it may be used as it is.
-    fn is_fit(&self, now: Instant, sharing: &Sharing) -> bool {
-        !self.lease.connection().is_closed() && self.aging.verdict(now, &sharing.limits, None) == Verdict::Use
+    fn is_fit(&self, now: Instant) -> bool {
+        now < self.fit && !self.lease.connection().is_closed()
     }
 }
 
 fn give_back(members: Vec<Member>) {
     for member in members {
+        let mut aging = member.aging;
+        aging.touch(member.progress);
         if let Some(lease) = Arc::into_inner(member.lease) {
-            lease.give_back_idle(member.aging);
+            lease.give_back_idle(aging);
         }
     }
 }
@@ -389,10 +412,10 @@ impl Drop for Seat<'_> {
                 if member.depth == 0 { Duration::ZERO } else { member.backlog.saturating_sub(self.weight) };
             member.alone = false;
             began = began.max(member.progress);
-            member.progress = now;
-            member.aging.touch(now);
+            member.progressed(now, self.sharing.late);
+            member.fit = (now + self.sharing.rest).min(member.expires);
             let connection = self.lease.connection();
-            member.leaving |= wanted || !connection.is_clean() || connection.is_closed();
+            member.leaving |= wanted || now >= member.expires || !connection.is_clean() || connection.is_closed();
             if member.leaving && member.depth == 0 {
                 gone = Some(state.members.remove(at));
             }
@@ -450,8 +473,8 @@ impl<'a> Waiting<'a> {
     }
 
     /// Comes back when there may be room, and at `end`.
-    pub(crate) async fn until(self, end: Instant) {
-        let Self { room, counted: _counted } = self;
+    pub(crate) async fn until(self: Box<Self>, end: Instant) {
+        let Self { room, counted: _counted } = *self;
         let _ = timeout_at(end.into(), room).await;
     }
 }

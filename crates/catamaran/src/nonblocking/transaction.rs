@@ -7,7 +7,7 @@ use postgres_types::ToSql;
 
 use super::{connection::Connection, lease::Holder, stream};
 use crate::{
-    AsyncExecutor, AsyncTransaction, BytesStream, Description, Result, Row, RowStream, TransactionOptions,
+    AsyncExecutor, AsyncTransaction, BytesStream, Description, Result, Row, RowStream, TransactionOptions, row_count,
     transaction::Level,
 };
 
@@ -72,7 +72,7 @@ impl AsyncExecutor for OpenTransaction<'_> {
     }
 
     async fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        self.connection().one(sql, params).await
+        self.connection().optional(sql, params).await?.ok_or_else(row_count::none)
     }
 
     async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
