@@ -84,6 +84,44 @@ fn rows_are_copied_in_and_out_typed() {
 }
 
 #[test]
+fn a_reader_reads_the_rows_of_several_statements() {
+    #[derive(FromRow, Debug, PartialEq)]
+    struct Pair {
+        a: i64,
+        b: i64,
+        #[from_row(default)]
+        c: Option<i64>,
+    }
+
+    let database = shared().unwrap().database().unwrap();
+    // Statements that are not kept, so that the columns of one can come to stand where another's stood.
+    let config = database.url().parse::<catamaran::Config>().unwrap().statement_cache_size(0);
+    let (db, runtime) = (R2d2Database::new(config.clone()).unwrap(), tokio::runtime::Runtime::new().unwrap());
+    let nonblocking = DeadpoolDatabase::new(config).unwrap();
+    let texts = [
+        "SELECT $1::int8 AS a, 2::int8 AS b",
+        "SELECT 2::int8 AS b, $1::int8 AS a",
+        "SELECT 3::int8 AS c, 2::int8 AS b, $1::int8 AS a",
+    ];
+    let (mut pairs, mut tuples) = (catamaran::RowReader::<Pair>::new(), catamaran::RowReader::<(i64,)>::new());
+    for turn in 0..30i64 {
+        let at = turn as usize % texts.len();
+        let rows = [
+            db.fetch_all(texts[at], &[&turn]).unwrap(),
+            runtime.block_on(nonblocking.fetch_all(texts[at], &[&turn])).unwrap(),
+        ];
+        for row in rows.iter().flatten() {
+            assert_eq!(pairs.read(row).unwrap(), Pair { a: turn, b: 2, c: (at == 2).then_some(3) });
+            assert_eq!(tuples.read(row).unwrap(), ([turn, 2, 3][at],));
+        }
+    }
+    let text = db.fetch_one("SELECT 'x' AS b, 1::int8 AS a", &[]).unwrap();
+    let (read, alone) = (pairs.read(&text).unwrap_err(), Pair::from_row(&text).unwrap_err());
+    assert_eq!(read.to_string(), "column \"b\" of type text can't be read as i64");
+    assert_eq!(read.to_string(), alone.to_string());
+}
+
+#[test]
 fn a_copy_that_fails_keeps_nothing() {
     let (_database, db, nonblocking) = database();
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -74,6 +74,14 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         #[automatically_derived]
         impl #impl_generics #krate::FromRow for #name #type_generics #where_clause {
             fn from_row(__row: &#krate::Row) -> #krate::Result<Self> {
+                let mut __positions = #krate::__private::Positions::of_one_row();
+                <Self as #krate::FromRow>::from_row_with(__row, &mut __positions)
+            }
+
+            fn from_row_with(
+                __row: &#krate::Row,
+                __positions: &mut #krate::__private::Positions,
+            ) -> #krate::Result<Self> {
                 ::core::result::Result::Ok(Self { #(#values),* })
             }
         }
@@ -95,7 +103,7 @@ fn bound(attributes: &Field, krate: &Path) -> TokenStream {
 fn value(member: &Member, ty: &Type, attributes: &Field, case: Option<Case>, krate: &Path) -> TokenStream {
     let span = ty.span();
     if attributes.flatten.is_some() {
-        return quote_spanned!(span=> <#ty as #krate::FromRow>::from_row(__row)?);
+        return quote_spanned!(span=> <#ty as #krate::FromRow>::from_row_with(__row, __positions)?);
     }
     let column = match (&attributes.rename, member) {
         (Some(name), _) => name.to_token_stream(),
@@ -109,21 +117,14 @@ fn value(member: &Member, ty: &Type, attributes: &Field, case: Option<Case>, kra
             quote!(#position)
         }
     };
-    let read = if attributes.json.is_some() {
-        quote_spanned!(span=> #krate::__private::json_column::<#ty>(__row, #column)?)
-    } else {
-        quote_spanned!(span=> #krate::Row::get::<#ty>(__row, #column)?)
+    let read = match (attributes.json, attributes.default) {
+        (None, None) => "read",
+        (None, Some(_)) => "read_or_default",
+        (Some(_), None) => "read_json",
+        (Some(_), Some(_)) => "read_json_or_default",
     };
-    if attributes.default.is_none() {
-        return read;
-    }
-    quote_spanned! {span=>
-        if ::core::option::Option::is_some(&#krate::Row::position(__row, #column)) {
-            #read
-        } else {
-            <#ty as ::core::default::Default>::default()
-        }
-    }
+    let read = Ident::new(read, span);
+    quote_spanned!(span=> #krate::__private::Positions::#read::<#ty>(__positions, __row, #column)?)
 }
 
 /// Whether a type is made of one of the struct's parameters.

@@ -1,16 +1,16 @@
 //! Rows as Rust types.
 
-use std::{any::type_name, error::Error as StdError};
+use std::error::Error as StdError;
 
 use postgres_types::{FromSql, FromSqlOwned, Json, Type};
 use serde::de::DeserializeOwned;
 
-use crate::{Result, Row, row::RowIndex};
+use crate::{Result, Row, row::Positions};
 
 /// A type that can be read from a [`Row`].
 ///
 /// Usually derived, see the [derive macro](derive@crate::FromRow). Tuples of up to twelve elements are read by position
-/// and leave further columns alone; a [`Row`] is itself.
+/// and leave further columns alone; a [`Row`] is itself. By hand, [`from_row`](Self::from_row) is all there is to write.
 ///
 /// ```
 /// use catamaran::{FromRow, row};
@@ -27,6 +27,19 @@ pub trait FromRow: Sized {
     /// [`UnknownColumn`](crate::ErrorKind::UnknownColumn) if a column is missing and
     /// [`Decode`](crate::ErrorKind::Decode) if one cannot be read as the type it is to have.
     fn from_row(row: &Row) -> Result<Self>;
+
+    /// Reads a row of a result whose columns were found before. It differs from [`from_row`](Self::from_row) in cost
+    /// alone; [`RowReader`](crate::RowReader) calls it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `from_row`.
+    #[doc(hidden)]
+    #[inline]
+    fn from_row_with(row: &Row, positions: &mut Positions) -> Result<Self> {
+        let _ = positions;
+        Self::from_row(row)
+    }
 }
 
 impl FromRow for Row {
@@ -43,6 +56,11 @@ macro_rules! tuples {
             fn from_row(row: &Row) -> Result<Self> {
                 Ok(($(row.get::<$done>($done_at)?,)* row.get::<$T>($at)?,))
             }
+
+            #[inline]
+            fn from_row_with(row: &Row, positions: &mut Positions) -> Result<Self> {
+                Ok(($(positions.read::<$done>(row, $done_at)?,)* positions.read::<$T>(row, $at)?,))
+            }
         }
         tuples!(@ [$($done $done_at)* $T $at] $($rest)*);
     };
@@ -55,16 +73,11 @@ tuples!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11);
 pub mod __private {
     pub use serde::de::DeserializeOwned;
 
-    pub use super::json_column;
+    pub use crate::row::Positions;
 }
 
-/// A `json` or `jsonb` column through serde, for the derive: SQL's NULL is read as JSON's.
-#[doc(hidden)]
-pub fn json_column<T: DeserializeOwned>(row: &Row, index: impl RowIndex) -> Result<T> {
-    row.get_as::<OrNull<T>>(index, type_name::<T>()).map(|value| value.0)
-}
-
-struct OrNull<T>(T);
+/// A `json` or `jsonb` column through serde: SQL's NULL is read as JSON's.
+pub(crate) struct OrNull<T>(pub(crate) T);
 
 impl<'a, T: DeserializeOwned> FromSql<'a> for OrNull<T> {
     fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {

@@ -7,6 +7,7 @@
 
 mod network;
 mod number;
+mod short;
 mod text;
 mod time;
 mod wire;
@@ -21,6 +22,9 @@ use self::{
     time::Style,
     wire::{Problem, Reader, utf8},
 };
+
+/// What the text of most values that are no text has room in: a UUID, a float, an interval.
+const SHORT_TEXT: usize = 40;
 
 /// A value that serialises as the server's JSON; `raw` is its binary form.
 #[derive(Clone, Copy)]
@@ -64,19 +68,19 @@ impl<'a> WireJson<'a> {
     }
 
     fn number<S: Serializer>(&self, raw: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = String::new();
+        let mut out = String::with_capacity(SHORT_TEXT);
         self.checked(text::write(self.ty, raw, &mut out))?;
         // NaN and the infinities are no JSON numbers: the server quotes them.
         if out.trim_start_matches('-').starts_with(|first: char| first.is_ascii_digit()) {
-            self.verbatim(out, serializer)
+            self.verbatim(&out, serializer)
         } else {
             serializer.serialize_str(&out)
         }
     }
 
     /// JSON as it is, digit for digit.
-    fn verbatim<S: Serializer>(&self, json: String, serializer: S) -> Result<S::Ok, S::Error> {
-        let json = self.checked(RawValue::from_string(json).map_err(|_| Problem::Malformed))?;
+    fn verbatim<S: Serializer>(&self, json: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        let json: &RawValue = self.checked(serde_json::from_str(json).map_err(|_| Problem::Malformed))?;
         json.serialize(serializer)
     }
 
@@ -115,6 +119,7 @@ impl Serialize for WireJson<'_> {
             Kind::Domain(base) => return self.part(base, self.raw).serialize(serializer),
             Kind::Array(member) => return self.array(member, raw, serializer),
             Kind::Composite(fields) => return self.composite(fields, raw, serializer),
+            Kind::Enum(_) => return serializer.serialize_str(self.checked(utf8(raw))?),
             _ => {}
         }
         let reader = Reader::new(raw);
@@ -123,21 +128,25 @@ impl Serialize for WireJson<'_> {
             Type::INT2 => serializer.serialize_i16(self.checked(reader.last(Reader::i16))?),
             Type::INT4 => serializer.serialize_i32(self.checked(reader.last(Reader::i32))?),
             Type::INT8 => serializer.serialize_i64(self.checked(reader.last(Reader::i64))?),
+            // What is text already is not copied.
+            Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME => {
+                serializer.serialize_str(self.checked(utf8(raw))?)
+            }
             Type::FLOAT4 | Type::FLOAT8 | Type::NUMERIC => self.number(raw, serializer),
             Type::DATE => {
                 let days = self.checked(reader.last(Reader::i32))?;
-                serializer.collect_str(&time::Date(days))
+                serializer.serialize_str(time::Date(days).text().as_str())
             }
             Type::TIMESTAMP | Type::TIMESTAMPTZ => {
                 let micros = self.checked(reader.last(Reader::i64))?;
                 let zoned = *self.ty == Type::TIMESTAMPTZ;
-                serializer.collect_str(&time::Timestamp { micros, zoned, style: Style::Xsd })
+                serializer.serialize_str(time::Timestamp { micros, zoned, style: Style::Xsd }.text().as_str())
             }
-            Type::JSON => self.verbatim(self.checked(utf8(raw))?.to_owned(), serializer),
-            Type::JSONB => self.verbatim(self.checked(text::versioned(raw))?.to_owned(), serializer),
-            _ if self.ty.name() == "hstore" => self.verbatim(self.checked(hstore(reader))?, serializer),
+            Type::JSON => self.verbatim(self.checked(utf8(raw))?, serializer),
+            Type::JSONB => self.verbatim(self.checked(text::versioned(raw))?, serializer),
+            _ if self.ty.name() == "hstore" => self.verbatim(&self.checked(hstore(reader))?, serializer),
             _ => {
-                let mut out = String::new();
+                let mut out = String::with_capacity(SHORT_TEXT);
                 self.checked(text::write(self.ty, raw, &mut out))?;
                 serializer.serialize_str(&out)
             }
@@ -190,14 +199,18 @@ fn array_dimensions(reader: &mut Reader<'_>) -> Result<Vec<usize>, Problem> {
     const MOST: usize = 6;
     let count = reader.length()?.filter(|count| *count <= MOST).ok_or(Problem::Malformed)?;
     let (_has_nulls, _element_type) = (reader.u32()?, reader.u32()?);
-    (0..count)
-        .map(|_| {
-            // An empty array has no dimensions at all, except for an int2vector or an oidvector.
-            let length = reader.length()?.filter(|length| *length > 0 || count == 1).ok_or(Problem::Malformed)?;
-            let _lower_bound = reader.i32()?;
-            Ok(length)
-        })
-        .collect()
+    let dimensions = (0..count).map(|_| {
+        // An empty array has no dimensions at all, except for an int2vector or an oidvector.
+        let length = reader.length()?.filter(|length| *length > 0 || count == 1).ok_or(Problem::Malformed)?;
+        let _lower_bound = reader.i32()?;
+        Ok(length)
+    });
+    let dimensions: Vec<usize> = dimensions.collect::<Result<_, Problem>>()?;
+    // Serialisers may make room for as many as they are told of.
+    if dimensions.iter().any(|length| *length > reader.most_values()) {
+        return Err(Problem::Malformed);
+    }
+    Ok(dimensions)
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub use from_row::FromRow;
 #[cfg(feature = "async")]
 pub use nonblocking::DeadpoolDatabase;
 pub use postgres_types::{self as types, FromSql, FromSqlOwned, Json, ToSql, Type};
-pub use row::{Column, Row, RowBuilder, RowIndex};
+pub use row::{Column, Row, RowBuilder, RowIndex, RowReader};
 pub use service::{AsyncDatabaseService, AsyncSession, DatabaseService, Session};
 pub use status::PoolStatus;
 pub use stream::{AsyncIter, BytesIter, BytesStream, Iter, RowIter, RowStream};

@@ -2,19 +2,23 @@
 
 mod builder;
 mod index;
+mod positions;
+mod reader;
 
-use std::{fmt, sync::Arc};
+use std::{any::type_name, fmt, sync::Arc};
 
 use postgres_types::{FromSql, Type};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+#[cfg(feature = "driver")]
+use crate::value::not_decoded;
 use crate::{
     Error, ErrorKind, Result,
     json::WireJson,
-    value::{Value, decode, decode_as},
+    value::{Value, decode_accepted, not_accepted},
 };
 
-pub use self::{builder::RowBuilder, index::RowIndex};
+pub use self::{builder::RowBuilder, index::RowIndex, positions::Positions, reader::RowReader};
 
 /// A row of a result.
 ///
@@ -76,12 +80,12 @@ impl Column {
     }
 }
 
-/// How errors call a column.
-struct Named<'a>(&'a str);
+/// How errors call a column of a row.
+struct Named<'a>(&'a Row, usize);
 
 impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "column \"{}\"", self.0)
+        write!(f, "column \"{}\"", self.0.column(self.1).map_or("?", |(name, _)| name))
     }
 }
 
@@ -198,14 +202,36 @@ impl Row {
     /// # Ok::<(), catamaran::Error>(())
     /// ```
     pub fn get<'a, T: FromSql<'a>>(&'a self, index: impl RowIndex) -> Result<T> {
-        let (name, ty, raw) = self.raw(index)?;
-        decode(&Named(name), ty, raw)
+        let Some(at) = index.__find(self) else {
+            return Err(self.unknown_column(&index));
+        };
+        self.check(at, T::accepts, type_name::<T>())?;
+        self.get_accepted(at, type_name::<T>())
     }
 
-    /// [`get`](Self::get) that calls the Rust type `rust` in errors.
-    pub(crate) fn get_as<'a, T: FromSql<'a>>(&'a self, index: impl RowIndex, rust: &str) -> Result<T> {
-        let (name, ty, raw) = self.raw(index)?;
-        decode_as(&Named(name), ty, raw, rust)
+    /// Fails unless the type of the column at a position is accepted by the Rust type that errors call `rust`.
+    #[inline]
+    fn check(&self, at: usize, accepts: fn(&Type) -> bool, rust: &str) -> Result<()> {
+        match self.column(at) {
+            Some((_, ty)) if accepts(ty) => Ok(()),
+            _ => Err(self.unfit(at, rust)),
+        }
+    }
+
+    /// Reads the column at a position, whose type was checked.
+    #[inline]
+    fn get_accepted<'a, T: FromSql<'a>>(&'a self, at: usize, rust: &str) -> Result<T> {
+        match &self.0 {
+            #[cfg(feature = "driver")]
+            Repr::Driver(row) => match row.try_get::<_, crate::value::Accepted<T>>(at) {
+                Ok(value) => Ok(value.0),
+                Err(error) => Err(self.not_read(at, rust, error)),
+            },
+            Repr::Built { values, .. } => match values.get(at).and_then(Value::as_wire) {
+                Some((ty, raw)) => decode_accepted(&Named(self, at), ty, raw, rust),
+                None => Err(self.no_wire(at)),
+            },
+        }
     }
 
     /// Where a column is, from 0.
@@ -219,25 +245,70 @@ impl Row {
         index.__find(self)
     }
 
-    /// The name, the type and the bytes of a column.
-    fn raw(&self, index: impl RowIndex) -> Result<(&str, &Type, Option<&[u8]>)> {
-        let found = index.__find(self).and_then(|at| Some((at, self.column(at)?)));
-        let Some((at, (name, ty))) = found else {
-            return Err(self.unknown_column(&index));
-        };
+    /// The type and the bytes of a column; [`no_wire`](Self::no_wire) tells why there are none.
+    #[inline]
+    fn wire(&self, at: usize) -> Option<(&Type, Option<&[u8]>)> {
         match &self.0 {
             #[cfg(feature = "driver")]
-            Repr::Driver(row) => match row.try_get::<_, crate::value::Raw<'_>>(at) {
-                Ok(raw) => Ok((name, ty, raw.0)),
-                Err(_) => Err(self.unknown_column(&index)),
-            },
-            Repr::Built { values, .. } => match values.get(at) {
-                Some(value) => Ok((name, ty, value.wire(&Named(name))?)),
-                None => Err(self.unknown_column(&index)),
-            },
+            Repr::Driver(row) => {
+                let column = row.columns().get(at)?;
+                let raw = row.try_get::<_, crate::value::Raw<'_>>(at).ok()?;
+                Some((column.type_(), raw.0))
+            }
+            Repr::Built { values, .. } => values.get(at)?.as_wire(),
         }
     }
 
+    #[cold]
+    fn unfit(&self, at: usize, rust: &str) -> Error {
+        match self.wire(at) {
+            Some((ty, _)) => not_accepted(&Named(self, at), ty, rust),
+            None => self.no_wire(at),
+        }
+    }
+
+    #[cold]
+    #[cfg(feature = "driver")]
+    fn not_read(&self, at: usize, rust: &str, error: tokio_postgres::Error) -> Error {
+        match (self.wire(at), error.into_source()) {
+            (Some((ty, raw)), Some(cause)) => not_decoded(&Named(self, at), ty, raw.is_none(), rust, cause),
+            _ => self.no_wire(at),
+        }
+    }
+
+    #[cold]
+    fn no_wire(&self, at: usize) -> Error {
+        let value = match &self.0 {
+            #[cfg(feature = "driver")]
+            Repr::Driver(_) => None,
+            Repr::Built { values, .. } => values.get(at),
+        };
+        let error = value.and_then(|value| value.wire(&Named(self, at)).err());
+        error.unwrap_or_else(|| self.unknown_column(&at))
+    }
+
+    /// Whether both rows have the very same columns: those of one result do. Equal ones may be told apart.
+    #[inline]
+    fn shares_columns_with(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            #[cfg(feature = "driver")]
+            (Repr::Driver(row), Repr::Driver(other)) => std::ptr::eq(row.columns(), other.columns()),
+            (Repr::Built { columns, .. }, Repr::Built { columns: other, .. }) => Arc::ptr_eq(columns, other),
+            #[cfg(feature = "driver")]
+            _ => false,
+        }
+    }
+
+    /// Where the column of a name is.
+    fn find(&self, name: &str) -> Option<usize> {
+        match &self.0 {
+            #[cfg(feature = "driver")]
+            Repr::Driver(row) => find(row.columns(), tokio_postgres::Column::name, name),
+            Repr::Built { columns, .. } => find(columns, Column::name, name),
+        }
+    }
+
+    #[cold]
     fn unknown_column(&self, index: &dyn RowIndex) -> Error {
         let names: Vec<String> = self.columns().map(|(name, _)| format!("\"{name}\"")).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
@@ -262,6 +333,12 @@ impl Row {
     }
 }
 
+/// The first column of exactly this name, or else the first that differs in case only.
+fn find<C>(columns: &[C], name_of: impl Fn(&C) -> &str, name: &str) -> Option<usize> {
+    let exact = columns.iter().position(|column| name_of(column) == name);
+    exact.or_else(|| columns.iter().position(|column| name_of(column).eq_ignore_ascii_case(name)))
+}
+
 impl fmt::Debug for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Row ")?;
@@ -279,7 +356,9 @@ impl Serialize for Row {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.len()))?;
         for at in 0..self.len() {
-            let (name, ty, raw) = self.raw(at).map_err(serde::ser::Error::custom)?;
+            let (Some((name, _)), Some((ty, raw))) = (self.column(at), self.wire(at)) else {
+                return Err(serde::ser::Error::custom(self.no_wire(at)));
+            };
             map.serialize_entry(name, &WireJson::of_column(name, ty, raw))?;
         }
         map.end()

@@ -7,8 +7,10 @@ use std::{error::Error as StdError, fmt, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use postgres_types::{Format, FromSql, IsNull, ToSql, Type, WrongType};
 
-pub(crate) use self::decode::{decode, decode_as};
-use self::decode::{error, public_cause};
+#[cfg(feature = "driver")]
+pub(crate) use self::decode::not_decoded;
+use self::decode::{decode, error, public_cause};
+pub(crate) use self::decode::{decode_accepted, not_accepted};
 use crate::{Error, ErrorKind, Result, json::WireJson};
 
 type Cause = Box<dyn StdError + Sync + Send>;
@@ -219,6 +221,15 @@ impl Value {
         decode(&what, self.ty(), self.wire(&what)?)
     }
 
+    /// The type and the bytes, if it has any; otherwise [`wire`](Self::wire) tells why.
+    #[inline]
+    pub(crate) fn as_wire(&self) -> Option<(&Type, Option<&[u8]>)> {
+        match &self.0 {
+            Repr::Wire { ty, bytes } => Some((ty, bytes.as_deref())),
+            Repr::Unencodable { .. } => None,
+        }
+    }
+
     /// The bytes, or the error that there are none; `what` names the value.
     pub(crate) fn wire(&self, what: &dyn fmt::Display) -> Result<Option<&[u8]>> {
         match &self.0 {
@@ -263,14 +274,44 @@ pub(crate) struct Raw<'a>(pub(crate) Option<&'a [u8]>);
 
 #[cfg(feature = "driver")]
 impl<'a> FromSql<'a> for Raw<'a> {
+    #[inline]
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Cause> {
         Ok(Self(Some(raw)))
     }
 
+    #[inline]
     fn from_sql_null(_: &Type) -> Result<Self, Cause> {
         Ok(Self(None))
     }
 
+    #[inline]
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+/// A column's value, of a type that is known to be accepted.
+#[cfg(feature = "driver")]
+pub(crate) struct Accepted<T>(pub(crate) T);
+
+#[cfg(feature = "driver")]
+impl<'a, T: FromSql<'a>> FromSql<'a> for Accepted<T> {
+    #[inline]
+    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Cause> {
+        T::from_sql(ty, raw).map(Self)
+    }
+
+    #[inline]
+    fn from_sql_null(ty: &Type) -> Result<Self, Cause> {
+        T::from_sql_null(ty).map(Self)
+    }
+
+    #[inline]
+    fn from_sql_nullable(ty: &Type, raw: Option<&'a [u8]>) -> Result<Self, Cause> {
+        T::from_sql_nullable(ty, raw).map(Self)
+    }
+
+    #[inline]
     fn accepts(_: &Type) -> bool {
         true
     }

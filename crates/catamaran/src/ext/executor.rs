@@ -4,7 +4,7 @@ use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
 use postgres_types::{FromSqlOwned, ToSql};
 
-use crate::{AsyncExecutor, AsyncIter, CopyRow, Executor, FromRow, Iter, Result, Row, RowIter, RowStream, copy};
+use crate::{AsyncExecutor, AsyncIter, CopyRow, Executor, FromRow, Iter, Result, RowIter, RowReader, RowStream, copy};
 
 /// Generic methods of every [`Executor`].
 ///
@@ -23,13 +23,13 @@ pub trait ExecutorExt: Executor {
     /// ```
     #[track_caller]
     fn fetch_one_as<T: FromRow>(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<T> {
-        read(self.fetch_one(sql, params))
+        T::from_row(&self.fetch_one(sql, params)?)
     }
 
     #[doc = include_str!("../../docs/fetch_all_as.md")]
     #[track_caller]
     fn fetch_all_as<T: FromRow>(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<T>> {
-        self.fetch_all(sql, params)?.iter().map(T::from_row).collect()
+        RowReader::read_all(&self.fetch_all(sql, params)?)
     }
 
     #[doc = include_str!("../../docs/fetch_optional_as.md")]
@@ -55,7 +55,8 @@ pub trait ExecutorExt: Executor {
     #[doc = include_str!("../../docs/stream_as.md")]
     #[track_caller]
     fn fetch_iter_as<'a, T: FromRow + 'a>(&'a self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Iter<'a, T>> {
-        Ok(Iter::new(self.fetch_iter(sql, params)?.map(read)))
+        let mut reader = RowReader::new();
+        Ok(Iter::new(self.fetch_iter(sql, params)?.map(move |row| reader.read(&row?))))
     }
 
     #[doc = include_str!("../../docs/copy_rows_in.md")]
@@ -118,7 +119,7 @@ pub trait AsyncExecutorExt: AsyncExecutor {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> impl Future<Output = Result<T>> + Send {
-        async move { read(self.fetch_one(sql, params).await) }
+        async move { T::from_row(&self.fetch_one(sql, params).await?) }
     }
 
     #[doc = include_str!("../../docs/fetch_all_as.md")]
@@ -127,7 +128,7 @@ pub trait AsyncExecutorExt: AsyncExecutor {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> impl Future<Output = Result<Vec<T>>> + Send {
-        async move { self.fetch_all(sql, params).await?.iter().map(T::from_row).collect() }
+        async move { RowReader::read_all(&self.fetch_all(sql, params).await?) }
     }
 
     #[doc = include_str!("../../docs/fetch_optional_as.md")]
@@ -162,7 +163,10 @@ pub trait AsyncExecutorExt: AsyncExecutor {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> impl Future<Output = Result<AsyncIter<'a, T>>> + Send {
-        async move { Ok(AsyncIter::new(self.fetch_stream(sql, params).await?.map(read))) }
+        async move {
+            let mut reader = RowReader::new();
+            Ok(AsyncIter::new(self.fetch_stream(sql, params).await?.map(move |row| reader.read(&row?))))
+        }
     }
 
     #[doc = include_str!("../../docs/copy_rows_in.md")]
@@ -205,7 +209,3 @@ pub trait AsyncExecutorExt: AsyncExecutor {
 }
 
 impl<E: AsyncExecutor + ?Sized> AsyncExecutorExt for E {}
-
-fn read<T: FromRow>(row: Result<Row>) -> Result<T> {
-    T::from_row(&row?)
-}

@@ -2,7 +2,10 @@
 
 use std::fmt::{LowerExp, Write};
 
-use super::wire::{Problem, Reader};
+use super::{
+    short::Short,
+    wire::{Problem, Reader},
+};
 
 /// A `numeric`: digits of base 10,000, the first of which counts 10,000 to the power of `weight`.
 ///
@@ -141,17 +144,20 @@ fn float(
         out.push_str(if value > 0.0 { "Infinity" } else { "-Infinity" });
         return Ok(());
     }
-    let (mut significant, mut exponent) = parts(&format!("{exact:e}"))?;
+    let mut shortest = Short::new();
+    write!(shortest, "{exact:e}")?;
+    let (mut significant, mut exponent) = parts(shortest.as_str())?;
     if value != 0.0 {
         // Formatting with a precision also rounds a tie to the even digit, as the server does.
-        for precision in significant.len() - 1..digits.most {
-            let candidate = format!("{exact:.precision$e}");
-            let (rounded, power) = parts(&candidate)?;
-            if reads_back(&candidate) && !is_halfway(binary, &rounded, power)? {
+        for precision in significant.as_str().len() - 1..digits.most {
+            let mut candidate = Short::new();
+            write!(candidate, "{exact:.precision$e}")?;
+            let (rounded, power) = parts(candidate.as_str())?;
+            if reads_back(candidate.as_str()) && !is_halfway(binary, rounded.as_str(), power)? {
                 (significant, exponent) = (rounded, power);
                 break;
             }
-            if !is_halfway(binary, &significant, exponent)? {
+            if !is_halfway(binary, significant.as_str(), exponent)? {
                 break;
             }
         }
@@ -159,7 +165,7 @@ fn float(
     if value.is_sign_negative() {
         out.push('-');
     }
-    positional_or_scientific(&significant, exponent, digits.positional, out)
+    positional_or_scientific(significant.as_str(), exponent, digits.positional, out)
 }
 
 fn is_halfway(binary: Binary, significant: &str, exponent: i32) -> Result<bool, Problem> {
@@ -169,9 +175,13 @@ fn is_halfway(binary: Binary, significant: &str, exponent: i32) -> Result<bool, 
 }
 
 /// The digits and the exponent of Rust's `-1.25e-7`, the sign left out: `125` and -7.
-fn parts(scientific: &str) -> Result<(String, i32), Problem> {
+fn parts(scientific: &str) -> Result<(Short, i32), Problem> {
     let (mantissa, exponent) = scientific.split_once('e').ok_or(Problem::Malformed)?;
-    let digits = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let mantissa = mantissa.trim_start_matches('-');
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mut digits = Short::new();
+    digits.push(whole);
+    digits.push(fraction);
     Ok((digits, exponent.parse().map_err(|_| Problem::Malformed)?))
 }
 

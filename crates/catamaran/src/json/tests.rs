@@ -173,6 +173,13 @@ fn errors_name_the_column_and_the_type() {
     );
 }
 
+#[test]
+fn an_array_is_not_believed_to_be_longer_than_its_bytes() {
+    let raw: Vec<u8> = [1i32, 0, 20, i32::MAX, 1].iter().flat_map(|word| word.to_be_bytes()).collect();
+    assert!(serde_json::to_value(WireJson::new(&Type::INT8_ARRAY, Some(&raw))).is_err());
+    assert!(serde_json::to_string(&WireJson::new(&Type::INT8_ARRAY, Some(&raw))).is_err());
+}
+
 /// Whatever the bytes, the outcome is JSON or an error.
 #[test]
 fn malformed_bytes_are_errors_and_no_panics() {
@@ -186,5 +193,6 @@ fn malformed_bytes_are_errors_and_no_panics() {
         }
         let ty = &types[random.usize(0..types.len())];
         let _ = serde_json::to_string(&WireJson::new(ty, Some(&raw)));
+        let _ = serde_json::to_value(WireJson::new(ty, Some(&raw)));
     }
 }

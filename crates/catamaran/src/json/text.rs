@@ -44,16 +44,17 @@ pub(super) fn write(ty: &Type, raw: &[u8], out: &mut String) -> Result<(), Probl
         Type::FLOAT4 => number::float4(reader.last(Reader::f32)?, out)?,
         Type::FLOAT8 => number::float8(reader.last(Reader::f64)?, out)?,
         Type::NUMERIC => number::numeric(reader, out)?,
-        Type::DATE => write!(out, "{}", time::Date(reader.last(Reader::i32)?))?,
-        Type::TIME => write!(out, "{}", time::Clock(reader.last(Reader::i64)?))?,
+        Type::DATE => out.push_str(time::Date(reader.last(Reader::i32)?).text().as_str()),
+        Type::TIME => out.push_str(time::Clock(reader.last(Reader::i64)?).text().as_str()),
         Type::TIMETZ => time::zoned_clock(reader, out)?,
         Type::TIMESTAMP => timestamp(reader, false, out)?,
         Type::TIMESTAMPTZ => timestamp(reader, true, out)?,
         Type::INTERVAL => time::interval(reader, out)?,
         Type::UUID => uuid(reader, out)?,
         Type::BYTEA => {
+            out.reserve(2 + 2 * raw.len());
             out.push_str("\\x");
-            raw.iter().try_for_each(|byte| write!(out, "{byte:02x}"))?;
+            hex(raw, out);
         }
         Type::JSONB | Type::JSONPATH => out.push_str(versioned(raw)?),
         Type::INET | Type::CIDR => network::inet(reader, out)?,
@@ -100,7 +101,16 @@ fn char(byte: u8, out: &mut String) -> Result<(), Problem> {
 
 fn timestamp(reader: Reader<'_>, zoned: bool, out: &mut String) -> Result<(), Problem> {
     let micros = reader.last(Reader::i64)?;
-    Ok(write!(out, "{}", time::Timestamp { micros, zoned, style: Style::Iso })?)
+    out.push_str(time::Timestamp { micros, zoned, style: Style::Iso }.text().as_str());
+    Ok(())
+}
+
+fn hex(bytes: &[u8], out: &mut String) {
+    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
+    for byte in bytes {
+        out.push(digit(byte >> 4));
+        out.push(digit(byte & 0xF));
+    }
 }
 
 fn uuid(mut reader: Reader<'_>, out: &mut String) -> Result<(), Problem> {
@@ -108,7 +118,7 @@ fn uuid(mut reader: Reader<'_>, out: &mut String) -> Result<(), Problem> {
         if at > 0 {
             out.push('-');
         }
-        reader.take(length)?.iter().try_for_each(|byte| write!(out, "{byte:02x}"))?;
+        hex(reader.take(length)?, out);
     }
     reader.finish()
 }

@@ -2,9 +2,10 @@
 //!
 //! <https://www.postgresql.org/docs/current/datatype-datetime.html>
 
-use std::fmt;
-
-use super::wire::{Problem, Reader};
+use super::{
+    short::Short,
+    wire::{Problem, Reader},
+};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
@@ -44,51 +45,72 @@ impl Civil {
     }
 }
 
-impl fmt::Display for Civil {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Civil {
+    fn put(&self, out: &mut Short) {
         let year = if self.year > 0 { self.year } else { 1 - self.year };
-        write!(f, "{year:04}-{:02}-{:02}", self.month, self.day)
+        out.number(year.unsigned_abs(), 4);
+        out.push("-");
+        out.pair(self.month.unsigned_abs());
+        out.push("-");
+        out.pair(self.day.unsigned_abs());
     }
 }
 
 /// A `date` in days from 2000-01-01.
 pub(super) struct Date(pub(super) i32);
 
-impl fmt::Display for Date {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Date {
+    pub(super) fn text(&self) -> Short {
+        let mut out = Short::new();
         match self.0 {
-            i32::MAX => f.write_str("infinity"),
-            i32::MIN => f.write_str("-infinity"),
+            i32::MAX => out.push("infinity"),
+            i32::MIN => out.push("-infinity"),
             days => {
                 let civil = Civil::from_days(days.into());
-                write!(f, "{civil}{}", civil.era())
+                civil.put(&mut out);
+                out.push(civil.era());
             }
         }
+        out
     }
 }
 
 /// A `time` in microseconds from midnight, both midnights included.
 pub(super) struct Clock(pub(super) i64);
 
-impl fmt::Display for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Clock {
+    pub(super) fn text(&self) -> Short {
+        let mut out = Short::new();
+        self.put(&mut out);
+        out
+    }
+
+    fn put(&self, out: &mut Short) {
         let minutes = self.0 / (60 * MICROS_PER_SECOND);
-        write!(f, "{:02}:{:02}:", minutes / 60, minutes % 60)?;
-        Seconds(self.0.unsigned_abs() % 60_000_000).fmt(f)
+        signed(minutes / 60, out);
+        out.push(":");
+        signed(minutes % 60, out);
+        out.push(":");
+        seconds(self.0.unsigned_abs() % 60_000_000, out);
+    }
+}
+
+/// At least two characters, the sign of what no server sends among them.
+fn signed(value: i64, out: &mut Short) {
+    match value {
+        0..100 => out.pair(value.unsigned_abs()),
+        100.. => out.number(value.unsigned_abs(), 0),
+        _ => {
+            out.push("-");
+            out.number(value.unsigned_abs(), 0);
+        }
     }
 }
 
 /// The seconds of a minute, in microseconds: two digits and as many of the fraction as it has.
-struct Seconds(u64);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02}", self.0 / 1_000_000)?;
-        match self.0 % 1_000_000 {
-            0 => Ok(()),
-            fraction => write!(f, ".{}", format!("{fraction:06}").trim_end_matches('0')),
-        }
-    }
+fn seconds(micros: u64, out: &mut Short) {
+    out.pair(micros / 1_000_000);
+    out.fraction(micros % 1_000_000);
 }
 
 /// How a timestamp is written.
@@ -107,31 +129,36 @@ pub(super) struct Timestamp {
     pub(super) style: Style,
 }
 
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Timestamp {
+    pub(super) fn text(&self) -> Short {
+        let mut out = Short::new();
         match self.micros {
-            i64::MAX => return f.write_str("infinity"),
-            i64::MIN => return f.write_str("-infinity"),
-            _ => {}
+            i64::MAX => out.push("infinity"),
+            i64::MIN => out.push("-infinity"),
+            micros => {
+                let (separator, zone) = match self.style {
+                    Style::Iso => (" ", "+00"),
+                    Style::Xsd => ("T", "+00:00"),
+                };
+                let civil = Civil::from_days(micros.div_euclid(MICROS_PER_DAY));
+                civil.put(&mut out);
+                out.push(separator);
+                Clock(micros.rem_euclid(MICROS_PER_DAY)).put(&mut out);
+                out.push(if self.zoned { zone } else { "" });
+                out.push(civil.era());
+            }
         }
-        let (separator, zone) = match self.style {
-            Style::Iso => (' ', "+00"),
-            Style::Xsd => ('T', "+00:00"),
-        };
-        let zone = if self.zoned { zone } else { "" };
-        let civil = Civil::from_days(self.micros.div_euclid(MICROS_PER_DAY));
-        let clock = Clock(self.micros.rem_euclid(MICROS_PER_DAY));
-        write!(f, "{civil}{separator}{clock}{zone}{}", civil.era())
+        out
     }
 }
 
 /// A `timetz`: the time of day, and its zone in seconds west of UTC.
 pub(super) fn zoned_clock(reader: Reader<'_>, out: &mut String) -> Result<(), Problem> {
-    use fmt::Write;
+    use std::fmt::Write;
 
     let (micros, west) = reader.last(|reader| Ok((reader.i64()?, reader.i32()?)))?;
     let offset = west.unsigned_abs();
-    write!(out, "{}{}{:02}", Clock(micros), if west > 0 { '-' } else { '+' }, offset / 3600)?;
+    write!(out, "{}{}{:02}", Clock(micros).text().as_str(), if west > 0 { '-' } else { '+' }, offset / 3600)?;
     if offset % 3600 != 0 {
         write!(out, ":{:02}", offset / 60 % 60)?;
     }
@@ -143,7 +170,7 @@ pub(super) fn zoned_clock(reader: Reader<'_>, out: &mut String) -> Result<(), Pr
 
 /// An `interval` in the `IntervalStyle` that is the default, `postgres`: `1 year 2 mons -3 days +04:05:06`.
 pub(super) fn interval(reader: Reader<'_>, out: &mut String) -> Result<(), Problem> {
-    use fmt::Write;
+    use std::fmt::Write;
 
     let (micros, days, months) = reader.last(|reader| Ok((reader.i64()?, reader.i32()?, reader.i32()?)))?;
     match (micros, days, months) {
@@ -167,8 +194,10 @@ pub(super) fn interval(reader: Reader<'_>, out: &mut String) -> Result<(), Probl
                 };
                 let micros = micros.unsigned_abs();
                 let minutes = micros / 60_000_000;
-                let seconds = Seconds(micros % 60_000_000);
-                write!(out, "{separator}{sign}{:02}:{:02}:{seconds}", minutes / 60, minutes % 60)?;
+                write!(out, "{separator}{sign}{:02}:{:02}:", minutes / 60, minutes % 60)?;
+                let mut rest = Short::new();
+                seconds(micros % 60_000_000, &mut rest);
+                out.push_str(rest.as_str());
             }
         }
     }

@@ -64,6 +64,11 @@ impl<'a> Reader<'a> {
         self.length()?.map(|length| self.take(length)).transpose()
     }
 
+    /// The most values that can follow, each of which has at least a length.
+    pub(super) fn most_values(&self) -> usize {
+        self.0.len() / size_of::<i32>()
+    }
+
     /// Reads what is to be all that is left.
     pub(super) fn last<T>(mut self, read: impl FnOnce(&mut Self) -> Result<T, Problem>) -> Result<T, Problem> {
         let value = read(&mut self)?;

@@ -33,9 +33,7 @@ impl RowIndex for usize {
 
 impl RowIndex for str {
     fn __find(&self, row: &Row) -> Option<usize> {
-        row.columns()
-            .position(|(name, _)| name == self)
-            .or_else(|| row.columns().position(|(name, _)| name.eq_ignore_ascii_case(self)))
+        row.find(self)
     }
 
     fn __describe(&self) -> String {

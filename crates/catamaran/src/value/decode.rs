@@ -7,28 +7,45 @@ use postgres_types::{FromSql, Type, WasNull, WrongType};
 use super::Cause;
 use crate::{Error, ErrorKind, Result};
 
-/// Reads bytes of a type. All reading goes through here, so that it makes no difference where the bytes came from.
-pub(crate) fn decode<'a, T: FromSql<'a>>(what: &dyn fmt::Display, ty: &Type, raw: Option<&'a [u8]>) -> Result<T> {
-    decode_as(what, ty, raw, type_name::<T>())
+/// Reads bytes of a type.
+pub(super) fn decode<'a, T: FromSql<'a>>(what: &dyn fmt::Display, ty: &Type, raw: Option<&'a [u8]>) -> Result<T> {
+    let name = type_name::<T>();
+    if !T::accepts(ty) {
+        return Err(not_accepted(what, ty, name));
+    }
+    decode_accepted(what, ty, raw, name)
 }
 
-/// [`decode`] that calls the Rust type by another name, for wrappers that the caller does not know of.
-pub(crate) fn decode_as<'a, T: FromSql<'a>>(
+/// Reads bytes of a type that `T` is known to accept. Errors call `T` by the name given, since it may be a wrapper that
+/// the caller does not know of.
+#[inline]
+pub(crate) fn decode_accepted<'a, T: FromSql<'a>>(
     what: &dyn fmt::Display,
     ty: &Type,
     raw: Option<&'a [u8]>,
     name: &str,
 ) -> Result<T> {
-    if !T::accepts(ty) {
-        return Err(Error::new(ErrorKind::Decode, format!("{what} of type {ty} can't be read as {name}")));
+    match T::from_sql_nullable(ty, raw) {
+        Ok(value) => Ok(value),
+        Err(cause) => Err(not_decoded(what, ty, raw.is_none(), name, cause)),
     }
-    T::from_sql_nullable(ty, raw).map_err(|cause| {
-        if raw.is_none() && cause.is::<WasNull>() {
-            return Error::new(ErrorKind::Decode, format!("{what} is NULL and can't be read as {name}"));
-        }
-        let (text, source) = public_cause(cause);
-        error(ErrorKind::Decode, format!("{what} of type {ty} can't be read as {name}{text}"), source)
-    })
+}
+
+/// The error of a type that can't be read as the Rust type of a name.
+#[cold]
+pub(crate) fn not_accepted(what: &dyn fmt::Display, ty: &Type, name: &str) -> Error {
+    Error::new(ErrorKind::Decode, format!("{what} of type {ty} can't be read as {name}"))
+}
+
+/// The error of bytes that can't be read. All of these are made here, so that it makes no difference where the bytes
+/// came from.
+#[cold]
+pub(crate) fn not_decoded(what: &dyn fmt::Display, ty: &Type, is_null: bool, name: &str, cause: Cause) -> Error {
+    if is_null && cause.is::<WasNull>() {
+        return Error::new(ErrorKind::Decode, format!("{what} is NULL and can't be read as {name}"));
+    }
+    let (text, source) = public_cause(cause);
+    error(ErrorKind::Decode, format!("{what} of type {ty} can't be read as {name}{text}"), source)
 }
 
 pub(super) fn error(kind: ErrorKind, message: String, source: Option<Cause>) -> Error {
