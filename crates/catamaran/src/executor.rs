@@ -10,6 +10,9 @@ use crate::{
     stream::{BytesIter, BytesStream, RowIter, RowStream},
 };
 
+/// What [`fetch_each`](Executor::fetch_each) calls with each row.
+pub type EachRow<'a> = &'a mut (dyn FnMut(&Row) -> Result<()> + Send + 'a);
+
 /// Runs SQL on the calling thread.
 ///
 /// Object-safe: helpers take `&dyn Executor` and work with a pool, a session, a transaction and a mock alike. Generic
@@ -30,6 +33,13 @@ pub trait Executor: Send + Sync {
 
     #[doc = include_str!("../docs/fetch_optional.md")]
     fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>>;
+
+    #[doc = include_str!("../docs/fetch_each.md")]
+    ///
+    /// What an implementation does not provide is made of [`fetch_all`](Self::fetch_all).
+    fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+        self.fetch_all(sql, params)?.iter().try_for_each(each)
+    }
 
     #[doc = include_str!("../docs/batch_execute.md")]
     fn batch_execute(&self, sql: &str) -> Result<()>;
@@ -69,6 +79,13 @@ pub trait AsyncExecutor: Send + Sync {
 
     #[doc = include_str!("../docs/fetch_optional.md")]
     async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>>;
+
+    #[doc = include_str!("../docs/fetch_each.md")]
+    ///
+    /// What an implementation does not provide is made of [`fetch_all`](Self::fetch_all).
+    async fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+        self.fetch_all(sql, params).await?.iter().try_for_each(each)
+    }
 
     #[doc = include_str!("../docs/batch_execute.md")]
     async fn batch_execute(&self, sql: &str) -> Result<()>;

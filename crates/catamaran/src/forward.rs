@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use postgres_types::ToSql;
 
-use crate::{AsyncExecutor, BytesIter, BytesStream, Description, Executor, Result, Row, RowIter, RowStream};
+use crate::{AsyncExecutor, BytesIter, BytesStream, Description, EachRow, Executor, Result, Row, RowIter, RowStream};
 
 /// What an `async fn` of a trait becomes under `#[async_trait]`.
 type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -21,6 +21,11 @@ macro_rules! forward_executor {
                 fetch_all(sql: &str, params: &[&(dyn ToSql + Sync)]) -> Vec<Row>;
                 fetch_one(sql: &str, params: &[&(dyn ToSql + Sync)]) -> Row;
                 fetch_optional(sql: &str, params: &[&(dyn ToSql + Sync)]) -> Option<Row>;
+                fetch_each(
+                    sql: &str,
+                    params: &[&(dyn ToSql + Sync)],
+                    each: EachRow<'_>
+                ) -> ();
                 batch_execute(sql: &str) -> ();
                 fetch_iter(sql: &str, params: &[&(dyn ToSql + Sync)]) -> RowIter<'_>;
                 copy_in(sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> u64;
@@ -50,6 +55,10 @@ macro_rules! forward_async_executor {
                 ['life2, 'life3] fetch_all(params: &'life2 [&'life3 (dyn ToSql + Sync)]) -> Vec<Row>;
                 ['life2, 'life3] fetch_one(params: &'life2 [&'life3 (dyn ToSql + Sync)]) -> Row;
                 ['life2, 'life3] fetch_optional(params: &'life2 [&'life3 (dyn ToSql + Sync)]) -> Option<Row>;
+                ['life2, 'life3, 'life4] fetch_each(
+                    params: &'life2 [&'life3 (dyn ToSql + Sync)],
+                    each: EachRow<'life4>
+                ) -> ();
                 [] batch_execute() -> ();
                 ['life2, 'life3] fetch_stream(params: &'life2 [&'life3 (dyn ToSql + Sync)]) -> RowStream<'life0>;
                 ['life2] copy_in(
@@ -60,11 +69,11 @@ macro_rules! forward_async_executor {
             }
         }
     };
-    (@methods $([$($life:lifetime),*] $method:ident($($arg:ident: $ty:ty)?) -> $output:ty;)+) => {$(
+    (@methods $([$($life:lifetime),*] $method:ident($($arg:ident: $ty:ty),*) -> $output:ty;)+) => {$(
         fn $method<'life0, 'life1, $($life,)* 'async_trait>(
             &'life0 self,
             sql: &'life1 str,
-            $($arg: $ty)?
+            $($arg: $ty),*
         ) -> Later<'async_trait, $output>
         where
             'life0: 'async_trait,
@@ -72,7 +81,7 @@ macro_rules! forward_async_executor {
             $($life: 'async_trait,)*
             Self: 'async_trait,
         {
-            (**self).$method(sql $(, $arg)?)
+            (**self).$method(sql $(, $arg)*)
         }
     )+};
 }

@@ -56,7 +56,7 @@ pub use connect::{Services, connect};
 pub use copy::CopyRow;
 pub use describe::Description;
 pub use error::{Error, ErrorKind, Result, ServerError};
-pub use executor::{AsyncExecutor, Executor};
+pub use executor::{AsyncExecutor, EachRow, Executor};
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
 pub use ext::AsyncDatabaseServiceExt;
 pub use ext::{AsyncAttempt, AsyncExecutorExt, Attempt, DatabaseServiceExt, ExecutorExt};

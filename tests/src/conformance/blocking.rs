@@ -110,6 +110,15 @@ impl Run<'_> {
         let reply = match action {
             Action::Execute(sql, params) => Reply::Count(db.execute(sql, &borrowed(params))),
             Action::FetchAll(sql, params) => Reply::Rows(db.fetch_all(sql, &borrowed(params))),
+            Action::FetchEach(sql, params) => {
+                let mut rows = Vec::new();
+                let mut keep = |row: &catamaran::Row| {
+                    rows.push(row.clone());
+                    Ok(())
+                };
+                let ended = db.fetch_each(sql, &borrowed(params), &mut keep);
+                Reply::Rows(ended.map(|()| rows))
+            }
             Action::FetchOne(sql, params) => Reply::Row(db.fetch_one(sql, &borrowed(params))),
             Action::FetchOptional(sql, params) => Reply::Optional(db.fetch_optional(sql, &borrowed(params))),
             Action::Batch(sql) => Reply::Done(db.batch_execute(sql)),

@@ -46,6 +46,8 @@ pub enum Action {
     Execute(String, Vec<Param>),
     /// `fetch_all`
     FetchAll(String, Vec<Param>),
+    /// `fetch_each`, the rows collected
+    FetchEach(String, Vec<Param>),
     /// `fetch_one`
     FetchOne(String, Vec<Param>),
     /// `fetch_optional`
@@ -182,6 +184,11 @@ pub fn execute(sql: impl Into<String>, params: Vec<Param>) -> Step {
 /// `fetch_all`
 pub fn fetch_all(sql: impl Into<String>, params: Vec<Param>) -> Step {
     Action::FetchAll(sql.into(), params).into()
+}
+
+/// `fetch_each`
+pub fn fetch_each(sql: impl Into<String>, params: Vec<Param>) -> Step {
+    Action::FetchEach(sql.into(), params).into()
 }
 
 /// `fetch_one`

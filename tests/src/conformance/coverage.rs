@@ -41,6 +41,7 @@ fn method<'a>(at: &'static str, action: &'a Action) -> (Option<Method>, &'static
     match action {
         Action::Execute(..) => plain("execute"),
         Action::FetchAll(..) => plain("fetch_all"),
+        Action::FetchEach(..) => plain("fetch_each"),
         Action::FetchOne(..) => plain("fetch_one"),
         Action::FetchOptional(..) => plain("fetch_optional"),
         Action::Batch(_) => plain("batch_execute"),

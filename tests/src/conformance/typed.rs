@@ -47,7 +47,7 @@ impl Typed {
     pub(super) fn base(&self) -> Vec<Action> {
         match self.clone() {
             Self::One(sql, params) | Self::Scalar(sql, params) => vec![Action::FetchOne(sql, params)],
-            Self::All(sql, params) => vec![Action::FetchAll(sql, params)],
+            Self::All(sql, params) => vec![Action::FetchEach(sql, params)],
             Self::Optional(sql, params) => vec![Action::FetchOptional(sql, params)],
             Self::Stream(sql, params) => vec![Action::Stream(sql, params, None, Vec::new())],
             Self::RowsIn(table, columns, _) | Self::IterIn(table, columns, _) => {

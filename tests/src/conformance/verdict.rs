@@ -106,6 +106,7 @@ fn title(action: &Action) -> String {
     let (verb, sql) = match action {
         Action::Execute(sql, _) => ("execute", sql.as_str()),
         Action::FetchAll(sql, _) => ("fetch_all", sql.as_str()),
+        Action::FetchEach(sql, _) => ("fetch_each", sql.as_str()),
         Action::FetchOne(sql, _) => ("fetch_one", sql.as_str()),
         Action::FetchOptional(sql, _) => ("fetch_optional", sql.as_str()),
         Action::Batch(sql) => ("batch_execute", sql.as_str()),

@@ -19,8 +19,8 @@ use super::{
     transaction::OpenTransaction,
 };
 use crate::{
-    BytesIter, Config, DatabaseService, Description, Error, ErrorKind, Executor, PoolStatus, Result, Row, RowIter,
-    Session, Transaction, TransactionOptions, row_count,
+    BytesIter, Config, DatabaseService, Description, EachRow, Error, ErrorKind, Executor, PoolStatus, Result, Row,
+    RowIter, Session, Transaction, TransactionOptions, row_count,
 };
 
 /// What r2d2 may take beyond the time for connecting, so that it is the connection's error that arrives.
@@ -124,6 +124,10 @@ impl Executor for R2d2Database {
 
     fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
         row_count::optional(self.fetch_all(sql, params)?)
+    }
+
+    fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+        stream::each(Holder::Owned(self.checkout()?), sql, params, each)
     }
 
     fn batch_execute(&self, sql: &str) -> Result<()> {

@@ -15,7 +15,8 @@ use super::{
     transaction::OpenTransaction,
 };
 use crate::{
-    BytesIter, Description, Executor, Result, Row, RowIter, Session, Transaction, TransactionOptions, row_count,
+    BytesIter, Description, EachRow, Executor, Result, Row, RowIter, Session, Transaction, TransactionOptions,
+    row_count,
 };
 
 /// One connection, taken. Also what a session is.
@@ -100,6 +101,10 @@ impl Executor for Lease {
 
     fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
         row_count::optional(self.fetch_all(sql, params)?)
+    }
+
+    fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+        stream::each(Holder::Lent(&self.connection), sql, params, each)
     }
 
     fn batch_execute(&self, sql: &str) -> Result<()> {

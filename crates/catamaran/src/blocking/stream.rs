@@ -9,7 +9,7 @@ use super::{
     connection::{Open, next_chunk},
     lease::Holder,
 };
-use crate::{BytesIter, Result, Row, RowIter, driver_error::using, stream::Iter};
+use crate::{BytesIter, EachRow, Result, Row, RowIter, driver_error::using, stream::Iter};
 
 self_cell!(
     /// A connection and what reads from it.
@@ -41,6 +41,11 @@ pub(crate) fn rows<'a>(holder: Holder<'a>, sql: &str, params: &[&(dyn ToSql + Sy
             Source::Copy(_) => None,
         })
     })))
+}
+
+/// Calls `each` with a statement's rows.
+pub(crate) fn each(holder: Holder<'_>, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+    rows(holder, sql, params)?.try_for_each(|row| each(&row?))
 }
 
 /// Streams the data of a `COPY … TO STDOUT` from a connection that `holder` holds.

@@ -5,7 +5,7 @@ use postgres_types::ToSql;
 
 use super::{connection::Connection, lease::Holder, stream};
 use crate::{
-    BytesIter, Description, Executor, Result, Row, RowIter, Transaction, TransactionOptions, row_count,
+    BytesIter, Description, EachRow, Executor, Result, Row, RowIter, Transaction, TransactionOptions, row_count,
     transaction::Level,
 };
 
@@ -73,6 +73,10 @@ impl Executor for OpenTransaction<'_> {
 
     fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
         row_count::optional(self.connection().with(|open| open.query(sql, params))?)
+    }
+
+    fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+        stream::each(Holder::Lent(self.connection()), sql, params, each)
     }
 
     fn batch_execute(&self, sql: &str) -> Result<()> {

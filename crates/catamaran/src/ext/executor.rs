@@ -28,8 +28,10 @@ pub trait ExecutorExt: Executor {
 
     #[doc = include_str!("../../docs/fetch_all_as.md")]
     #[track_caller]
-    fn fetch_all_as<T: FromRow>(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<T>> {
-        RowReader::read_all(&self.fetch_all(sql, params)?)
+    fn fetch_all_as<T: FromRow + Send>(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<T>> {
+        let (mut reader, mut all) = (RowReader::new(), Vec::new());
+        self.fetch_each(sql, params, &mut |row| reader.read(row).map(|item| all.push(item)))?;
+        Ok(all)
     }
 
     #[doc = include_str!("../../docs/fetch_optional_as.md")]
@@ -123,12 +125,16 @@ pub trait AsyncExecutorExt: AsyncExecutor {
     }
 
     #[doc = include_str!("../../docs/fetch_all_as.md")]
-    fn fetch_all_as<T: FromRow>(
+    fn fetch_all_as<T: FromRow + Send>(
         &self,
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> impl Future<Output = Result<Vec<T>>> + Send {
-        async move { RowReader::read_all(&self.fetch_all(sql, params).await?) }
+        async move {
+            let (mut reader, mut all) = (RowReader::new(), Vec::new());
+            self.fetch_each(sql, params, &mut |row| reader.read(row).map(|item| all.push(item))).await?;
+            Ok(all)
+        }
     }
 
     #[doc = include_str!("../../docs/fetch_optional_as.md")]

@@ -9,8 +9,8 @@ use futures_util::StreamExt as _;
 use postgres_types::ToSql;
 
 use crate::{
-    AsyncExecutor, AsyncIter, AsyncTransaction, BytesIter, BytesStream, Description, Error, Executor, Iter, Result,
-    Row, RowIter, RowStream, Transaction,
+    AsyncExecutor, AsyncIter, AsyncTransaction, BytesIter, BytesStream, Description, EachRow, Error, Executor, Iter,
+    Result, Row, RowIter, RowStream, Transaction,
 };
 
 /// The retryable error that a transaction is failed by.
@@ -83,6 +83,11 @@ impl Executor for Watched<Box<dyn Transaction + '_>> {
     }
 
     #[track_caller]
+    fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+        self.seen.statement(self.inner.fetch_each(sql, params, each))
+    }
+
+    #[track_caller]
     fn batch_execute(&self, sql: &str) -> Result<()> {
         self.seen.statement(self.inner.batch_execute(sql))
     }
@@ -124,6 +129,10 @@ impl AsyncExecutor for Watched<Box<dyn AsyncTransaction + '_>> {
 
     async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
         self.seen.statement(self.inner.fetch_optional(sql, params).await)
+    }
+
+    async fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+        self.seen.statement(self.inner.fetch_each(sql, params, each).await)
     }
 
     async fn batch_execute(&self, sql: &str) -> Result<()> {

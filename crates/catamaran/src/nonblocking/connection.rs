@@ -118,14 +118,14 @@ impl Connection {
         let running = self.start(Abandoned::Statement)?;
         let first = async {
             let mut rows = pin!(self.send(sql, params).await?);
-            let first = rows.next().await.transpose().map_err(using)?;
-            let mut count = usize::from(first.is_some());
+            let Some(first) = rows.next().await.transpose().map_err(using)? else { return Ok(None) };
+            let mut count = 1;
             while let Some(row) = rows.next().await {
                 row.map_err(using)?;
                 count += 1;
             }
             row_count::at_most_one(count)?;
-            Ok(first.map(Row::from_driver))
+            Ok(Some(Row::from_driver(first)))
         };
         running.done(first.await)
     }
@@ -144,12 +144,8 @@ impl Connection {
         };
         loop {
             match rows.as_mut().next().await {
-                // What is left is read by the driver before anything that comes after it.
-                Some(Ok(row)) => {
-                    if let Err(error) = each(Row::from_driver(row)) {
-                        return running.done(Err(error));
-                    }
-                }
+                // Dropped by an error, the statement counts as abandoned.
+                Some(Ok(row)) => each(Row::from_driver(row))?,
                 Some(Err(error)) => return running.done(Err(using(error))),
                 None => return running.done(Ok(())),
             }

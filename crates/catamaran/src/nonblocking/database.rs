@@ -28,8 +28,8 @@ use super::{
     transaction::OpenTransaction,
 };
 use crate::{
-    AsyncDatabaseService, AsyncExecutor, AsyncSession, AsyncTransaction, BytesStream, Config, Description, Error,
-    ErrorKind, PoolStatus, Result, Row, RowStream, TransactionOptions, row_count,
+    AsyncDatabaseService, AsyncExecutor, AsyncSession, AsyncTransaction, BytesStream, Config, Description, EachRow,
+    Error, ErrorKind, PoolStatus, Result, Row, RowStream, TransactionOptions, row_count,
 };
 
 /// The longest time between two looks for idle connections to close.
@@ -210,6 +210,18 @@ impl AsyncExecutor for DeadpoolDatabase {
         let row = seat.connection().optional(sql, params).await?;
         seat.ended(row.as_ref().map_or(0, Row::size));
         Ok(row)
+    }
+
+    async fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+        let mut seat = self.seat(sql).await?;
+        let mut bytes = 0;
+        let read = |row: Row| {
+            bytes += row.size();
+            each(&row)
+        };
+        seat.connection().each(sql, params, read).await?;
+        seat.ended(bytes);
+        Ok(())
     }
 
     async fn batch_execute(&self, sql: &str) -> Result<()> {

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::{connection::Connection, manager::Manager, stream, transaction::OpenTransaction};
 use crate::{
-    AsyncExecutor, AsyncSession, AsyncTransaction, BytesStream, Description, Result, Row, RowStream,
+    AsyncExecutor, AsyncSession, AsyncTransaction, BytesStream, Description, EachRow, Result, Row, RowStream,
     TransactionOptions, aging::Aging, row_count,
 };
 
@@ -104,6 +104,10 @@ impl AsyncExecutor for Lease {
 
     async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
         self.connection.optional(sql, params).await
+    }
+
+    async fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+        self.connection.each(sql, params, |row| each(&row)).await
     }
 
     async fn batch_execute(&self, sql: &str) -> Result<()> {

@@ -7,8 +7,8 @@ use postgres_types::ToSql;
 
 use super::{connection::Connection, lease::Holder, stream};
 use crate::{
-    AsyncExecutor, AsyncTransaction, BytesStream, Description, Result, Row, RowStream, TransactionOptions, row_count,
-    transaction::Level,
+    AsyncExecutor, AsyncTransaction, BytesStream, Description, EachRow, Result, Row, RowStream, TransactionOptions,
+    row_count, transaction::Level,
 };
 
 /// A transaction, or a savepoint of one.
@@ -77,6 +77,10 @@ impl AsyncExecutor for OpenTransaction<'_> {
 
     async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
         self.connection().optional(sql, params).await
+    }
+
+    async fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+        self.connection().each(sql, params, |row| each(&row)).await
     }
 
     async fn batch_execute(&self, sql: &str) -> Result<()> {

@@ -15,6 +15,7 @@ fn methods() -> Vec<(&'static str, Step)> {
     vec![
         ("execute", execute("UPDATE boats SET name = $1 WHERE id >= $2", p!["Vega", 1i64]).gives(count(2))),
         ("fetch_all", fetch_all("SELECT * FROM boats ORDER BY id", p![]).gives(rows(columns, both.clone()))),
+        ("fetch_each", fetch_each("SELECT * FROM boats ORDER BY id", p![]).gives(rows(columns, both.clone()))),
         (
             "fetch_one",
             fetch_one("SELECT name FROM boats WHERE id = $1", p![1i64]).gives(rows("name text", json!([["Aino"]]))),

@@ -13,6 +13,9 @@ pub(super) fn cases() -> Vec<Case> {
         case("fetch_all of no rows").step(fetch_all(SERIES, p![0i32]).gives(no_rows())),
         case("fetch_all of many rows")
             .step(fetch_all(SERIES, p![1000i32]).gives(rows("n int4", (1..=1000).map(|n| json!([n])).collect()))),
+        case("fetch_each of no rows").step(fetch_each(SERIES, p![0i32]).gives(no_rows())),
+        case("fetch_each of many rows")
+            .step(fetch_each(SERIES, p![1000i32]).gives(rows("n int4", (1..=1000).map(|n| json!([n])).collect()))),
         case("fetch_one of no rows").step(fetch_one(SERIES, p![0i32]).gives(fails(ErrorKind::NoRows))),
         case("fetch_one of two rows").step(fetch_one(SERIES, p![2i32]).gives(fails(ErrorKind::TooManyRows))),
         case("fetch_one of a thousand rows").step(fetch_one(SERIES, p![1000i32]).gives(fails(ErrorKind::TooManyRows))),

@@ -11,6 +11,7 @@ fn fails_everywhere(name: &str, sql: &str, expected: Expected) -> Vec<Case> {
     let steps = [
         ("execute", execute(sql, p![])),
         ("fetch_all", fetch_all(sql, p![])),
+        ("fetch_each", fetch_each(sql, p![])),
         ("fetch_one", fetch_one(sql, p![])),
         ("fetch_optional", fetch_optional(sql, p![])),
         ("batch_execute", batch(sql)),

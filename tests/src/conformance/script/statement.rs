@@ -37,7 +37,7 @@ macro_rules! expect_statement {
                         let call = self.expect_execute().with(sql_is(sql), Params::of(&borrowed(params))).times(1);
                         call.in_sequence(order).return_once(move |_, _| $ready(reply));
                     }
-                    Action::FetchAll(sql, params) => {
+                    Action::FetchAll(sql, params) | Action::FetchEach(sql, params) => {
                         let reply = reply_of!(tape, Rows).map(built);
                         let call = self.expect_fetch_all().with(sql_is(sql), Params::of(&borrowed(params))).times(1);
                         call.in_sequence(order).return_once(move |_, _| $ready(reply));
