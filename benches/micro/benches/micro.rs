@@ -1,6 +1,6 @@
 //! How long each operation takes: `cargo bench -p catamaran-micro [-- NAME]`.
 
-#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
 use catamaran_micro::operations;
 use criterion::{Criterion, criterion_group, criterion_main};
