@@ -4,11 +4,30 @@ use std::{fs, process::Stdio};
 
 use crate::{
     error::{Error, Result},
-    features, test, tidy,
+    features, instructions, test, tidy,
     workspace::{self, Workspace},
 };
 
-pub(crate) fn run(workspace: &Workspace, with_tests: bool) -> Result<()> {
+/// What is left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Leave {
+    tests: bool,
+    /// They are on record for one compiler.
+    instructions: bool,
+}
+
+impl Leave {
+    /// Reads the command's arguments.
+    pub(crate) fn parse(args: &[String]) -> Option<Self> {
+        args.iter().try_fold(Self::default(), |leave, arg| match arg.as_str() {
+            "--no-test" => Some(Self { tests: true, ..leave }),
+            "--no-instructions" => Some(Self { instructions: true, ..leave }),
+            _ => None,
+        })
+    }
+}
+
+pub(crate) fn run(workspace: &Workspace, leave: Leave) -> Result<()> {
     let mut failures = Vec::new();
     let mut note = |result: Result<()>| failures.extend(result.err().map(|error| error.to_string()));
 
@@ -30,7 +49,10 @@ pub(crate) fn run(workspace: &Workspace, with_tests: bool) -> Result<()> {
     note(workspace::run(docs.env("RUSTDOCFLAGS", "-D warnings")));
     // Advisories change without a change here: the workflow asks for them by itself.
     note(workspace::run(&mut workspace.cargo(["deny", "--all-features", "check", "licenses", "bans", "sources"])));
-    if with_tests {
+    if !leave.instructions {
+        note(instructions::run(workspace, false));
+    }
+    if !leave.tests {
         note(test::run(workspace, &[]));
     }
 

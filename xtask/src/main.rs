@@ -7,6 +7,7 @@ mod conformance;
 mod demo;
 mod error;
 mod features;
+mod instructions;
 mod packages;
 mod test;
 mod tidy;
@@ -22,9 +23,11 @@ const USAGE: &str = "\
 usage: cargo xtask demo [--addr ADDRESS]   the example service over a database of its own, on 127.0.0.1:3000
        cargo xtask test [ARGUMENT…]        all tests over a database of their own; arguments go to the test runner
        cargo xtask conformance [CASE]      the conformance cases and their table
-       cargo xtask ci [--no-test]          everything that a change must pass
+       cargo xtask instructions [--record] what the library's own operations cost, beside the record, or as the new one
+       cargo xtask ci [--no-test] [--no-instructions]
+                                           everything that a change must pass
        cargo xtask tidy                    what the source must keep to
-Where PostgreSQL is missing, those that need it install it.";
+Where PostgreSQL or valgrind is missing, those that need it install it.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -33,8 +36,12 @@ fn main() -> ExitCode {
         ("demo", _) => with_workspace(|workspace| demo::run(workspace, args)),
         ("test", _) => with_workspace(|workspace| test::run(workspace, args)),
         ("conformance", _) => with_workspace(|workspace| conformance::run(workspace, args)),
-        ("ci", []) => with_workspace(|workspace| ci::run(workspace, true)),
-        ("ci", [arg]) if arg == "--no-test" => with_workspace(|workspace| ci::run(workspace, false)),
+        ("instructions", []) => with_workspace(|workspace| instructions::run(workspace, false)),
+        ("instructions", [arg]) if arg == "--record" => with_workspace(|workspace| instructions::run(workspace, true)),
+        ("ci", _) => match ci::Leave::parse(args) {
+            Some(leave) => with_workspace(|workspace| ci::run(workspace, leave)),
+            None => return usage(),
+        },
         ("tidy", []) => with_workspace(tidy::run),
         ("help" | "--help" | "-h", _) => {
             println!("{USAGE}");

@@ -1,4 +1,4 @@
-//! PostgreSQL, installed where it is missing.
+//! PostgreSQL and valgrind, installed where they are missing.
 
 use std::{
     env,
@@ -20,24 +20,51 @@ trap 'rm -f $folder/catamaran.conf' EXIT
 echo 'create_main_cluster = false' >$folder/catamaran.conf
 apt-get install --yes --no-install-recommends postgresql{-major}";
 
-/// A package manager, and the shell script that installs a server with it.
+const APT_VALGRIND: &str = "\
+export DEBIAN_FRONTEND=noninteractive
+apt-get update
+apt-get install --yes --no-install-recommends valgrind";
+
+/// A package manager, and the shell scripts that install with it.
 #[derive(Debug)]
 struct Manager {
     program: &'static str,
     as_root: bool,
-    /// `{-major}`, `{major}` and `{@major}` stand for the version and what separates it, if one was asked for.
+    /// A server. `{-major}`, `{major}` and `{@major}` stand for the version and what separates it, if one was asked for.
     script: &'static str,
+    /// Valgrind, where there is one.
+    valgrind: Option<&'static str>,
 }
 
 /// Those that may stand beside another, such as Homebrew, last.
 const MANAGERS: &[Manager] = &[
-    Manager { program: "apt-get", as_root: true, script: APT },
-    Manager { program: "dnf", as_root: true, script: "dnf install --assumeyes postgresql-server" },
-    Manager { program: "yum", as_root: true, script: "yum install --assumeyes postgresql-server" },
-    Manager { program: "apk", as_root: true, script: "apk add postgresql{major}" },
-    Manager { program: "pacman", as_root: true, script: "pacman -Sy --noconfirm --needed postgresql" },
-    Manager { program: "zypper", as_root: true, script: "zypper --non-interactive install postgresql{major}-server" },
-    Manager { program: "brew", as_root: false, script: "brew install postgresql{@major}" },
+    Manager { program: "apt-get", as_root: true, script: APT, valgrind: Some(APT_VALGRIND) },
+    Manager {
+        program: "dnf",
+        as_root: true,
+        script: "dnf install --assumeyes postgresql-server",
+        valgrind: Some("dnf install --assumeyes valgrind"),
+    },
+    Manager {
+        program: "yum",
+        as_root: true,
+        script: "yum install --assumeyes postgresql-server",
+        valgrind: Some("yum install --assumeyes valgrind"),
+    },
+    Manager { program: "apk", as_root: true, script: "apk add postgresql{major}", valgrind: Some("apk add valgrind") },
+    Manager {
+        program: "pacman",
+        as_root: true,
+        script: "pacman -Sy --noconfirm --needed postgresql",
+        valgrind: Some("pacman -Sy --noconfirm --needed valgrind"),
+    },
+    Manager {
+        program: "zypper",
+        as_root: true,
+        script: "zypper --non-interactive install postgresql{major}-server",
+        valgrind: Some("zypper --non-interactive install valgrind"),
+    },
+    Manager { program: "brew", as_root: false, script: "brew install postgresql{@major}", valgrind: None },
 ];
 
 /// What Homebrew installs when no version is asked for; it has no formula without one.
@@ -81,22 +108,36 @@ pub(crate) fn ensure_postgres() -> Result<()> {
     if env::var_os(BINARIES_VARIABLE).is_some_and(|value| !value.is_empty()) {
         return fail(format!("{BINARIES_VARIABLE} says where to look, so none was installed"));
     }
-    let Some(manager) = MANAGERS.iter().find(|manager| is_there(manager.program)) else {
-        return fail("no package manager was found to install it with".into());
-    };
-    let (shell, first) = match manager.shell(User { is_root: is_root(), has_sudo: is_there("sudo") }) {
-        Ok(shell) => shell,
-        Err(error) => return fail(error.to_string()),
-    };
     let major = env::var(MAJOR_VARIABLE).ok().filter(|major| !major.is_empty());
-    let script = manager.script(major.as_deref());
-    eprintln!("PostgreSQL is missing. It is installed now, by {shell} {}:\n{script}", first.join(" "));
+    install("PostgreSQL", |manager| Some(manager.script(major.as_deref()))).or_else(|why| fail(why.to_string()))?;
+    Binaries::find()?;
+    Ok(())
+}
+
+/// Finds valgrind or installs it with the system's package manager.
+pub(crate) fn ensure_valgrind() -> Result<()> {
+    if is_there("valgrind") {
+        return Ok(());
+    }
+    let fail = |why: Error| Error::new(format!("valgrind is missing, which counts instructions\n{why}"));
+    install("valgrind", |manager| manager.valgrind.map(str::to_owned)).map_err(fail)
+}
+
+/// Says what is missing and how it is installed, and installs it.
+fn install(what: &str, script: impl Fn(&Manager) -> Option<String>) -> Result<()> {
+    let Some(manager) = MANAGERS.iter().find(|manager| is_there(manager.program)) else {
+        return Err(Error::new("no package manager was found to install it with"));
+    };
+    let Some(script) = script(manager) else {
+        return Err(Error::new(format!("{} has none", manager.program)));
+    };
+    let (shell, first) = manager.shell(User { is_root: is_root(), has_sudo: is_there("sudo") })?;
+    eprintln!("{what} is missing. It is installed now, by {shell} {}:\n{script}", first.join(" "));
     let status = Command::new(shell).args(first).arg(&script).status();
     let status = status.map_err(Error::io(format!("running {shell}")))?;
     if !status.success() {
-        return fail(format!("{} could not install it ({status})", manager.program));
+        return Err(Error::new(format!("{} could not install it ({status})", manager.program)));
     }
-    Binaries::find()?;
     Ok(())
 }
 

@@ -5,6 +5,10 @@
 //! from one to the other one at a time.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+#[path = "internals.rs"]
+pub mod __bench;
 #[cfg(feature = "driver")]
 mod aging;
 #[cfg(feature = "blocking")]

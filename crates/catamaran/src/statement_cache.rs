@@ -1,8 +1,8 @@
 //! The prepared statements that a connection keeps.
 
-use std::num::NonZeroUsize;
+use std::{hash::BuildHasher, num::NonZeroUsize};
 
-use lru::LruCache;
+use lru::{DefaultHasher, LruCache};
 use tokio_postgres::Statement;
 
 use crate::{
@@ -49,12 +49,12 @@ impl Kept {
 /// The statements used last, by their text; the one not used for longest makes room.
 ///
 /// The driver closes a statement on the server when its last clone is dropped, so what falls out here is really closed.
-pub(crate) struct StatementCache(Option<LruCache<Box<str>, Kept>>);
+pub(crate) struct StatementCache<S = DefaultHasher>(Option<LruCache<Box<str>, Kept, S>>);
 
-impl StatementCache {
+impl<S: BuildHasher + Default> StatementCache<S> {
     /// Keeps up to `size` statements; with 0, none.
     pub(crate) fn new(size: usize) -> Self {
-        Self(NonZeroUsize::new(size).map(LruCache::new))
+        Self(NonZeroUsize::new(size).map(|size| LruCache::with_hasher(size, S::default())))
     }
 
     pub(crate) fn get(&mut self, sql: &str) -> Option<Kept> {
