@@ -7,8 +7,10 @@
 
 #[cfg(feature = "driver")]
 mod aging;
+mod batch;
 #[cfg(feature = "blocking")]
 mod blocking;
+mod bulk;
 #[cfg(feature = "driver")]
 mod config;
 #[cfg(feature = "driver")]
@@ -23,6 +25,8 @@ mod ext;
 mod forward;
 mod from_row;
 mod json;
+#[cfg(feature = "driver")]
+mod many;
 #[cfg(feature = "mock")]
 pub mod mock;
 #[cfg(feature = "async")]
@@ -42,11 +46,14 @@ mod tls;
 #[cfg(feature = "driver")]
 mod traces;
 mod transaction;
+mod unnest;
 mod value;
 
 pub use async_trait::async_trait;
+pub use batch::{Batch, BatchStatement, Outcome};
 #[cfg(feature = "blocking")]
 pub use blocking::R2d2Database;
+pub use bulk::BulkOptions;
 pub use bytes::Bytes;
 pub use catamaran_derive::FromRow;
 #[cfg(feature = "driver")]
@@ -73,4 +80,5 @@ pub use stream::{AsyncIter, BytesIter, BytesStream, Iter, RowIter, RowStream};
 #[cfg(feature = "driver")]
 pub use tls::SslMode;
 pub use transaction::{AsyncTransaction, Isolation, Transaction, TransactionOptions};
+pub use unnest::Unnest;
 pub use value::Value;

@@ -47,6 +47,8 @@ fn method<'a>(at: &'static str, action: &'a Action) -> (Option<Method>, &'static
         Action::CopyIn(..) => plain("copy_in"),
         Action::CopyOut(..) => plain("copy_out"),
         Action::Describe(_) => plain("describe"),
+        Action::Many(..) => plain("execute_many"),
+        Action::RunBatch(_) => plain("run_batch"),
         Action::Stream(_, _, _, steps) => (Some(("Executor", "fetch_iter")), at, vec![steps]),
         Action::Begin(_, steps, _) => (Some((at, "begin")), "Transaction", vec![steps]),
         Action::Savepoint(steps, _) => (Some(("Transaction", "savepoint")), "Transaction", vec![steps]),
@@ -57,6 +59,7 @@ fn method<'a>(at: &'static str, action: &'a Action) -> (Option<Method>, &'static
             (Some(("DatabaseServiceExt", "transaction")), "Transaction", steps)
         }
         Action::Typed(typed) => (Some(("ExecutorExt", typed_method(typed))), at, Vec::new()),
+        Action::RowsInTransaction(..) => (Some(("DatabaseServiceExt", "execute_rows_in_transaction")), at, Vec::new()),
         Action::Ping => (Some(("DatabaseService", "ping")), at, Vec::new()),
         Action::Status => (Some(("DatabaseService", "status")), at, Vec::new()),
         Action::Close(_) => (Some(("DatabaseService", "close")), at, Vec::new()),
@@ -73,5 +76,10 @@ fn typed_method(typed: &Typed) -> &'static str {
         Typed::RowsIn(..) => "copy_rows_in",
         Typed::IterIn(..) => "copy_iter_in",
         Typed::RowsOut(_) => "copy_rows_out",
+        Typed::RowsInTold(..) => "copy_rows_in_with",
+        Typed::IterInTold(..) => "copy_iter_in_with",
+        Typed::Execute(..) => "execute_rows",
+        Typed::Unnest(..) => "execute_unnest",
+        Typed::FetchUnnest(..) => "fetch_unnest",
     }
 }

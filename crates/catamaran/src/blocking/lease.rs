@@ -15,7 +15,9 @@ use super::{
     transaction::OpenTransaction,
 };
 use crate::{
-    BytesIter, Description, Executor, Result, Row, RowIter, Session, Transaction, TransactionOptions, row_count,
+    Batch, BytesIter, Description, Executor, Outcome, Result, Row, RowIter, Session, Transaction, TransactionOptions,
+    many::{Many, Within, counts},
+    row_count,
 };
 
 /// One connection, taken. Also what a session is.
@@ -120,6 +122,20 @@ impl Executor for Lease {
 
     fn describe(&self, sql: &str) -> Result<Description> {
         self.connection.with(|open| open.describe(sql))
+    }
+
+    fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(counts(self.connection.with(|open| open.many(Many::Sets(sql, sets), Within::Connection))?))
+    }
+
+    fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.connection.with(|open| open.many(Many::Batch(batch), Within::Connection))
     }
 }
 

@@ -4,6 +4,9 @@ mod connection;
 mod database;
 mod lease;
 mod manager;
+mod many;
+mod measured;
+mod request;
 mod stream;
 mod transaction;
 

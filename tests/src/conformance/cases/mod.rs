@@ -6,6 +6,7 @@ mod copy;
 mod decode;
 mod describe;
 mod json;
+mod many;
 mod methods;
 mod params;
 mod rows;
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Case> {
         describe::cases(),
         schema::cases(),
         typed::cases(),
+        many::cases(),
     ];
     let cases = topics.concat();
     let mut names: Vec<_> = cases.iter().map(|case| &case.name).collect();

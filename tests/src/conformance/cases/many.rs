@@ -1,0 +1,498 @@
+//! Many statements in one call: sets of parameters, batches, and rows of which nobody knows how many there are.
+
+use catamaran::{Error, ErrorKind};
+use serde_json::{Value, json};
+
+use super::super::{
+    case::{
+        Want::{Count, Rows},
+        *,
+    },
+    expected::*,
+    typed::{Pair, Typed},
+};
+use crate::p;
+
+const BOATS: &str = "CREATE TABLE boats (id int8 PRIMARY KEY, name text)";
+const INSERT: &str = "INSERT INTO boats VALUES ($1, $2)";
+const UNNEST: &str = "INSERT INTO boats SELECT * FROM UNNEST($1::int8[], $2::text[]) ON CONFLICT DO NOTHING";
+const COLUMNS: &str = "id int8, name text";
+
+fn boats(name: &str, steps: Vec<Step>) -> Case {
+    case(name).setup(BOATS).steps(steps)
+}
+
+fn has(all: Value) -> Step {
+    fetch_all("SELECT * FROM boats ORDER BY id", p![]).gives(rows(COLUMNS, all))
+}
+
+fn ids(ids: &[i64]) -> Vec<Vec<Param>> {
+    ids.iter().map(|id| p![*id, None::<String>]).collect()
+}
+
+fn pairs(ids: &[i64]) -> Vec<Pair> {
+    ids.iter().map(|id| (*id, (id % 2 == 1).then(|| format!("boat {id}")))).collect()
+}
+
+fn told(rows: &'static str) -> Expected {
+    Expected::Texts(vec![rows])
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = sets();
+    cases.extend(batches());
+    cases.extend(bulk());
+    cases
+}
+
+fn duplicate() -> Expected {
+    sqlstate("23505").constraint("boats_pkey")
+}
+
+fn sets() -> Vec<Case> {
+    let insert = |some: &[i64]| execute_many(INSERT, ids(some));
+    let failed = || execute("SELECT 1", p![]).gives(sqlstate("25P02"));
+    vec![
+        boats(
+            "execute_many: in order, and a number for each",
+            vec![
+                insert(&[1, 2, 3]).gives(counts(&[1, 1, 1])),
+                execute_many(
+                    "UPDATE boats SET name = $2 WHERE id >= $1",
+                    vec![p![2i64, "a"], p![3i64, "b"], p![9i64, "c"]],
+                )
+                .gives(counts(&[2, 1, 0])),
+                has(json!([[1, null], [2, "a"], [3, "b"]])),
+            ],
+        ),
+        boats(
+            "execute_many: no sets",
+            vec![insert(&[]).gives(counts(&[])), execute_many("SELEC", vec![]).gives(counts(&[]))],
+        ),
+        boats(
+            "execute_many: one set",
+            vec![insert(&[1]).gives(counts(&[1])), insert(&[1]).gives(duplicate().index(0))],
+        ),
+        boats(
+            "execute_many: no parameters",
+            vec![
+                execute_many("INSERT INTO boats SELECT count(*) FROM boats", vec![p![], p![]]).gives(counts(&[1, 1])),
+                has(json!([[0, null], [1, null]])),
+            ],
+        ),
+        boats(
+            "execute_many: all or nothing",
+            vec![
+                insert(&[1, 2, 1, 3]).gives(duplicate().index(2)),
+                has(json!([])),
+                session(vec![
+                    insert(&[1, 2, 1, 3]).gives(duplicate().index(2)),
+                    has(json!([])),
+                    insert(&[1, 2]).gives(counts(&[1, 1])),
+                ]),
+                has(json!([[1, null], [2, null]])),
+            ],
+        ),
+        boats(
+            "execute_many: a part of a transaction",
+            vec![
+                begin(ROLLBACK, vec![insert(&[1, 2]).gives(counts(&[1, 1])), has(json!([[1, null], [2, null]]))]),
+                has(json!([])),
+                begin(
+                    COMMIT,
+                    vec![
+                        insert(&[1]).gives(counts(&[1])),
+                        savepoint(ROLLBACK, vec![insert(&[2, 3]).gives(counts(&[1, 1]))]),
+                    ],
+                ),
+                has(json!([[1, null]])),
+                begin(ROLLBACK, vec![insert(&[2, 1, 3]).gives(duplicate().index(1)), failed()]),
+                begin(
+                    COMMIT,
+                    vec![
+                        savepoint(ROLLBACK, vec![insert(&[4, 4]).gives(duplicate().index(1)), failed()]),
+                        insert(&[5]).gives(counts(&[1])),
+                    ],
+                ),
+                has(json!([[1, null], [5, null]])),
+                begin(
+                    End::Commit(fails(ErrorKind::TransactionAborted)),
+                    vec![insert(&[6, 6]).gives(duplicate().index(1))],
+                ),
+                has(json!([[1, null], [5, null]])),
+            ],
+        ),
+        boats(
+            "execute_many: a part of a transaction begun by hand",
+            vec![
+                session(vec![
+                    batch("BEGIN"),
+                    insert(&[1, 2]).gives(counts(&[1, 1])),
+                    batch("ROLLBACK"),
+                    has(json!([])),
+                    insert(&[3, 4, 3]).gives(duplicate().index(2)),
+                    has(json!([])),
+                    insert(&[3, 4]).gives(counts(&[1, 1])),
+                ]),
+                has(json!([[3, null], [4, null]])),
+            ],
+        ),
+        boats(
+            "execute_many: wrong parameters",
+            vec![
+                execute_many(INSERT, vec![p![1i64, "a"], p![2i64]]).gives(
+                    fails(ErrorKind::ParameterCount)
+                        .message("the statement has 2 parameters, and 1 were given")
+                        .index(1),
+                ),
+                execute_many(INSERT, vec![p![1i64, "a"], p![2i64, "b"], p![3i32, "c"]])
+                    .gives(fails(ErrorKind::Encode).index(2)),
+                execute_many(INSERT, vec![p![1i64, "a"], p![2i64, "b\0"]]).gives(sqlstate("22021").index(1)),
+                has(json!([])),
+                begin(
+                    COMMIT,
+                    vec![
+                        execute_many(INSERT, vec![p![1i64, "a"], p![2i64]])
+                            .gives(fails(ErrorKind::ParameterCount).index(1)),
+                        has(json!([])),
+                        execute_many(INSERT, vec![p![1i64, "a"], p![2i32, "b"]])
+                            .gives(fails(ErrorKind::Encode).index(1)),
+                        has(json!([[1, "a"]])),
+                    ],
+                ),
+                has(json!([[1, "a"]])),
+            ],
+        ),
+        boats(
+            "execute_many: wrong statements",
+            vec![
+                execute_many("SELEC 1", vec![p![], p![]]).gives(sqlstate("42601").index(0)),
+                execute_many("COPY boats FROM STDIN", vec![p![], p![]])
+                    .gives(fails(ErrorKind::WrongStatement).index(0)),
+                execute_many("INSERT INTO no_such_table VALUES ($1)", ids(&[1])).gives(sqlstate("42P01").index(0)),
+                execute_many("VACUUM boats", vec![p![], p![]]).gives(sqlstate("25001").index(0)),
+                insert(&[1, 2]).gives(counts(&[1, 1])),
+            ],
+        ),
+        boats(
+            "execute_many: more sets than are sent ahead",
+            vec![
+                insert(&(0..1000).collect::<Vec<_>>()).gives(counts(&[1; 1000])),
+                insert(&(1000..2000).chain([7]).chain(2000..2500).collect::<Vec<_>>()).gives(duplicate().index(1000)),
+                fetch_one("SELECT count(*) AS n, max(id) AS last FROM boats", p![])
+                    .gives(rows("n int8, last int8", json!([[1000, 999]]))),
+            ],
+        ),
+        boats(
+            "execute_many: rows that nobody asked for",
+            vec![
+                insert(&[1, 2]).gives(counts(&[1, 1])),
+                execute_many("SELECT * FROM boats WHERE id <= $1", vec![p![1i64], p![2i64]]).gives(counts(&[1, 2])),
+                execute_many("DELETE FROM boats WHERE id = $1 RETURNING *", vec![p![1i64], p![1i64]])
+                    .gives(counts(&[1, 0])),
+            ],
+        ),
+        boats(
+            "execute_many: a setting is not left behind",
+            vec![
+                execute_many("SET application_name = 'left behind'", vec![p![], p![]]).gives(counts(&[0, 0])),
+                fetch_one("SELECT current_setting('application_name') = 'left behind' AS left", p![])
+                    .gives(rows("left bool", json!([[false]]))),
+            ],
+        ),
+        boats(
+            "execute_many: a statement that no longer fits",
+            vec![session(vec![
+                insert(&[1, 2]).gives(counts(&[1, 1])),
+                execute_many("SELECT * FROM boats WHERE id = $1", vec![p![1i64], p![2i64]]).gives(counts(&[1, 1])),
+                on_service(vec![batch("ALTER TABLE boats ADD COLUMN more int4")]),
+                execute_many("SELECT * FROM boats WHERE id = $1", vec![p![1i64], p![2i64]]).gives(counts(&[1, 1])),
+                execute_many("SELECT * FROM boats WHERE id = $1", vec![p![1i64]]).gives(counts(&[1])),
+                on_service(vec![batch("ALTER TABLE boats ADD COLUMN less int4")]),
+                run_batch(vec![
+                    (Count, "DELETE FROM boats WHERE id = 2", p![]),
+                    (Rows, "SELECT * FROM boats WHERE id = $1", p![1i64]),
+                ])
+                .gives(Expected::Each(vec![
+                    count(1),
+                    rows("id int8, name text, more int4, less int4", json!([[1, null, null, null]])),
+                ])),
+                begin(
+                    End::Commit(fails(ErrorKind::TransactionAborted)),
+                    vec![
+                        on_service(vec![batch("ALTER TABLE boats DROP COLUMN less")]),
+                        execute_many("SELECT * FROM boats WHERE id = $1", vec![p![1i64], p![2i64]])
+                            .gives(sqlstate("0A000").index(0)),
+                    ],
+                ),
+                execute_many("SELECT * FROM boats WHERE id = $1", vec![p![1i64], p![2i64]]).gives(counts(&[1, 0])),
+            ])],
+        ),
+    ]
+}
+
+fn batches() -> Vec<Case> {
+    let insert = "INSERT INTO boats VALUES ($1, $2) RETURNING id";
+    let all = "SELECT * FROM boats ORDER BY id";
+    let one = |id: i64| (Rows, insert, p![id, None::<String>]);
+    let id = |id: i64| rows("id int8", json!([[id]]));
+    vec![
+        boats(
+            "run_batch: what came of each, in order",
+            vec![
+                run_batch(vec![
+                    one(1),
+                    (Count, "UPDATE boats SET name = $1", p!["a"]),
+                    (Rows, all, p![]),
+                    (Count, insert, p![2i64, "b"]),
+                    (Rows, "DELETE FROM boats WHERE id > $1", p![5i64]),
+                    (Rows, all, p![]),
+                ])
+                .gives(Expected::Each(vec![
+                    id(1),
+                    count(1),
+                    rows(COLUMNS, json!([[1, "a"]])),
+                    count(1),
+                    no_rows(),
+                    rows(COLUMNS, json!([[1, "a"], [2, "b"]])),
+                ])),
+                has(json!([[1, "a"], [2, "b"]])),
+            ],
+        ),
+        boats("run_batch: no statements", vec![run_batch(vec![]).gives(Expected::Each(vec![]))]),
+        boats(
+            "run_batch: one statement",
+            vec![
+                run_batch(vec![one(1)]).gives(Expected::Each(vec![id(1)])),
+                run_batch(vec![one(1)]).gives(duplicate().index(0)),
+            ],
+        ),
+        boats(
+            "run_batch: one that can't be in a transaction, alone and not",
+            vec![
+                run_batch(vec![(Count, "VACUUM boats", p![])]).gives(Expected::Each(vec![count(0)])),
+                run_batch(vec![one(1), (Count, "VACUUM boats", p![])]).gives(sqlstate("25001").index(1)),
+                has(json!([])),
+            ],
+        ),
+        boats(
+            "run_batch: all or nothing",
+            vec![
+                run_batch(vec![one(1), one(2), one(1), one(3)]).gives(duplicate().index(2)),
+                has(json!([])),
+                begin(
+                    ROLLBACK,
+                    vec![
+                        run_batch(vec![one(1), one(2)]).gives(Expected::Each(vec![id(1), id(2)])),
+                        has(json!([[1, null], [2, null]])),
+                    ],
+                ),
+                has(json!([])),
+                begin(
+                    ROLLBACK,
+                    vec![
+                        run_batch(vec![one(1), one(1)]).gives(duplicate().index(1)),
+                        execute("SELECT 1", p![]).gives(sqlstate("25P02")),
+                    ],
+                ),
+                session(vec![
+                    run_batch(vec![one(1), one(1)]).gives(duplicate().index(1)),
+                    batch("BEGIN"),
+                    run_batch(vec![one(1), one(2)]).gives(Expected::Each(vec![id(1), id(2)])),
+                    batch("ROLLBACK"),
+                    has(json!([])),
+                ]),
+            ],
+        ),
+        boats(
+            "run_batch: what is wrong is found before anything is run",
+            vec![
+                begin(
+                    COMMIT,
+                    vec![
+                        run_batch(vec![one(1), (Count, insert, p![2i64])])
+                            .gives(fails(ErrorKind::ParameterCount).index(1)),
+                        run_batch(vec![one(1), (Rows, "COPY boats TO STDOUT", p![])])
+                            .gives(fails(ErrorKind::WrongStatement).index(1)),
+                    ],
+                ),
+                has(json!([])),
+                run_batch(vec![one(1), (Count, "SELEC 1", p![])]).gives(sqlstate("42601").index(1)),
+                run_batch(vec![one(1), (Rows, "SELECT * FROM no_such_table", p![]), (Count, "SELEC", p![])])
+                    .gives(sqlstate("42P01").index(1)),
+                run_batch(vec![(Count, insert, p![2i64]), (Count, "SELEC 1", p![])]).gives(sqlstate("42601").index(1)),
+                run_batch(vec![one(1), (Count, insert, p!["a", "b"])]).gives(fails(ErrorKind::Encode).index(1)),
+                has(json!([])),
+            ],
+        ),
+        boats(
+            "run_batch: what is made is there for those behind it",
+            vec![
+                run_batch(vec![
+                    (Count, "CREATE TABLE ships (id int8)", p![]),
+                    (Count, "INSERT INTO ships VALUES ($1)", p![7i64]),
+                    (Rows, "SELECT * FROM ships", p![]),
+                    (Count, "ALTER TABLE ships ADD COLUMN name text", p![]),
+                    (Rows, "SELECT * FROM ships", p![]),
+                    (Count, "DROP TABLE ships", p![]),
+                    one(1),
+                ])
+                .gives(Expected::Each(vec![
+                    count(0),
+                    count(1),
+                    rows("id int8", json!([[7]])),
+                    count(0),
+                    rows(COLUMNS, json!([[7, null]])),
+                    count(0),
+                    id(1),
+                ])),
+                run_batch(vec![
+                    (Count, "CREATE TABLE ships (id int8)", p![]),
+                    (Count, "INSERT INTO ships VALUES ($1)", p![7i64]),
+                    one(1),
+                ])
+                .gives(duplicate().index(2)),
+                fetch_all("SELECT * FROM ships", p![]).gives(sqlstate("42P01")),
+                run_batch(vec![(Count, "CREATE TABLE ships (id int8)", p![]), (Rows, "SELECT * FROM boots", p![])])
+                    .gives(sqlstate("42P01").index(1)),
+                fetch_all("SELECT * FROM ships", p![]).gives(sqlstate("42P01")),
+            ],
+        ),
+        boats(
+            "run_batch: the same statement several times",
+            vec![run_batch((1..=300).map(one).collect()).gives(Expected::Each((1..=300).map(id).collect()))],
+        ),
+        boats(
+            "run_batch: a setting is not left behind",
+            vec![
+                run_batch(vec![
+                    (Count, "SET application_name = 'left behind'", p![]),
+                    (Rows, "SELECT current_setting('application_name') AS name", p![]),
+                ])
+                .gives(Expected::Each(vec![count(0), rows("name text", json!([["left behind"]]))])),
+                fetch_one("SELECT current_setting('application_name') = 'left behind' AS left", p![])
+                    .gives(rows("left bool", json!([[false]]))),
+            ],
+        ),
+        boats(
+            "closure: with many statements",
+            vec![
+                transaction(vec![
+                    execute_many(INSERT, ids(&[1, 2])).gives(counts(&[1, 1])),
+                    run_batch(vec![one(3)]).gives(Expected::Each(vec![id(3)])),
+                ]),
+                transaction(vec![execute_many(INSERT, ids(&[4, 1])).gives(duplicate().index(1))])
+                    .gives(duplicate().index(1)),
+                has(json!([[1, null], [2, null], [3, null]])),
+            ],
+        ),
+    ]
+}
+
+fn bulk() -> Vec<Case> {
+    let typed = |typed: Typed, expected: Expected| Step::from(typed).gives(expected);
+    let run = |some: &[i64], chunk: usize| Typed::Execute(INSERT.into(), pairs(some), chunk);
+    let unnest = |some: &[i64], chunk: usize| Typed::Unnest(UNNEST.into(), pairs(some), chunk);
+    let in_transaction =
+        |some: &[i64], chunk: usize| Step::from(Action::RowsInTransaction(INSERT.into(), pairs(some), chunk));
+    let three = || has(json!([[1, "boat 1"], [2, null], [3, "boat 3"]]));
+    let returning =
+        || String::from("INSERT INTO boats SELECT * FROM UNNEST($1::int8[], $2::text[]) RETURNING id, name");
+    let many: Vec<i64> = (0..20_000).collect();
+    vec![
+        boats(
+            "execute_rows: chunk by chunk",
+            vec![
+                typed(run(&[1, 2, 3], 2), told("3 rows, told [2, 3]")),
+                three(),
+                typed(run(&[4, 5], 1), told("2 rows, told [1, 2]")),
+                typed(run(&[6, 7], 2), told("2 rows, told [2]")),
+                typed(run(&[], 2), told("0 rows, told [0]")),
+                typed(
+                    Typed::Execute("UPDATE boats SET name = $2 WHERE id < $1".into(), pairs(&[3, 9]), 9),
+                    told("9 rows, told [2]"),
+                ),
+            ],
+        ),
+        boats(
+            "execute_rows: earlier chunks are kept",
+            vec![
+                typed(run(&[1, 2, 3, 3, 4], 2), duplicate().index(3)),
+                has(json!([[1, "boat 1"], [2, null]])),
+                begin(ROLLBACK, vec![typed(run(&[5, 6, 7, 5], 2), duplicate().index(3))]),
+                has(json!([[1, "boat 1"], [2, null]])),
+            ],
+        ),
+        boats(
+            "execute_rows: another number of parameters",
+            vec![typed(
+                Typed::Execute("INSERT INTO boats VALUES ($1)".into(), pairs(&[1]), 9),
+                fails(ErrorKind::ParameterCount).index(0),
+            )],
+        ),
+        boats(
+            "execute_rows_in_transaction: all or nothing",
+            vec![
+                in_transaction(&[1, 2, 3], 2).gives(told("3 rows, told [2, 3]")),
+                three(),
+                in_transaction(&[5, 6, 7, 1], 2).gives(duplicate().index(3)),
+                in_transaction(&[], 2).gives(told("0 rows, told [0]")),
+                three(),
+            ],
+        ),
+        boats(
+            "execute_unnest: arrays of the columns",
+            vec![
+                typed(unnest(&[1, 2, 3], 9), told("3 rows, told [3]")),
+                three(),
+                typed(unnest(&[3, 4, 5], 2), told("2 rows, told [2, 3]")),
+                typed(unnest(&[], 2), told("0 rows, told [0]")),
+                typed(unnest(&many, 7_000), told("19995 rows, told [7000, 14000, 20000]")),
+            ],
+        ),
+        boats(
+            "execute_unnest: what is wrong",
+            vec![
+                typed(Typed::Unnest(UNNEST.replace("int8", "int4"), pairs(&[1, 2]), 9), fails(ErrorKind::Encode)),
+                typed(Typed::Unnest("SELECT $1::int8, $2::text[]".into(), pairs(&[1, 2]), 9), fails(ErrorKind::Encode)),
+                typed(Typed::Unnest("SELECT $1::int8[]".into(), pairs(&[1, 2]), 9), fails(ErrorKind::ParameterCount)),
+                typed(Typed::Unnest(UNNEST.replace("ON CONFLICT DO NOTHING", ""), pairs(&[1, 2, 1]), 9), duplicate()),
+                has(json!([])),
+            ],
+        ),
+        boats(
+            "fetch_unnest: rows come back",
+            vec![
+                typed(
+                    Typed::FetchUnnest(returning(), pairs(&[1, 2, 3])),
+                    rows(COLUMNS, json!([[1, "boat 1"], [2, null], [3, "boat 3"]])),
+                ),
+                typed(Typed::FetchUnnest(returning(), vec![]), no_rows()),
+                typed(Typed::FetchUnnest(returning(), pairs(&[3])), duplicate()),
+            ],
+        ),
+        boats(
+            "typed: COPY of rows that is told of",
+            vec![
+                typed(
+                    Typed::RowsInTold("boats".into(), vec!["id", "name"], pairs(&[1, 2, 3])),
+                    told("3 rows, told [3]"),
+                ),
+                three(),
+                typed(Typed::RowsInTold("boats".into(), vec!["id", "name"], vec![]), told("0 rows, told [0]")),
+                typed(
+                    Typed::IterInTold("boats".into(), vec!["id", "name"], pairs(&[4, 5]).into_iter().map(Ok).collect()),
+                    told("2 rows, told [2]"),
+                ),
+                typed(
+                    Typed::IterInTold(
+                        "boats".into(),
+                        vec!["id", "name"],
+                        vec![Ok((9, None)), Err(Error::new(ErrorKind::NoRows, "dry"))],
+                    ),
+                    fails(ErrorKind::NoRows),
+                ),
+            ],
+        ),
+    ]
+}
