@@ -7,9 +7,9 @@ use std::{
 };
 
 use catamaran::{
-    AsyncDatabaseService, AsyncExecutorExt as _, AsyncSession, AsyncTransaction, Batch, BulkOptions, Config, CopyRow,
-    DatabaseService, DeadpoolDatabase, ExecutorExt as _, Outcome, PoolStatus, R2d2Database, Result, Row, Session,
-    ToSql, Transaction, TransactionOptions,
+    AsyncBulkExt as _, AsyncDatabaseService, AsyncSession, AsyncTransaction, Batch, BulkExt as _, BulkOptions, Config,
+    CopyRow, DatabaseService, DeadpoolDatabase, Outcome, PoolStatus, R2d2Database, Result, Row, Session, ToSql,
+    Transaction, TransactionOptions,
 };
 use tokio::runtime::Runtime;
 

@@ -4,7 +4,7 @@
 use std::{panic::UnwindSafe, sync::Arc};
 
 use catamaran::{
-    AsyncDatabaseService, AsyncDatabaseServiceExt as _, AsyncExecutor, AsyncExecutorExt as _, AsyncSession,
+    AsyncBulkExt as _, AsyncDatabaseService, AsyncDatabaseServiceExt as _, AsyncExecutor, AsyncSession,
     AsyncTransaction, Batch, BulkOptions, Config, DatabaseService, DeadpoolDatabase, Error, Executor, Outcome,
     R2d2Database, Row, RowIter, RowStream, Services, Session, Transaction, TransactionOptions, Unnest, Value,
 };

@@ -66,7 +66,7 @@ pub use error::{Error, ErrorKind, Result, ServerError};
 pub use executor::{AsyncExecutor, Executor};
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
 pub use ext::AsyncDatabaseServiceExt;
-pub use ext::{AsyncAttempt, AsyncExecutorExt, Attempt, DatabaseServiceExt, ExecutorExt};
+pub use ext::{AsyncAttempt, AsyncBulkExt, AsyncExecutorExt, Attempt, BulkExt, DatabaseServiceExt, ExecutorExt};
 #[doc(hidden)]
 pub use from_row::__private;
 pub use from_row::FromRow;

@@ -197,7 +197,7 @@ mod tests {
     fn elements_of_another_type_are_refused() {
         let unnest = Unnest::rows([(1i64,)]).unwrap();
         for ty in [Type::TEXT_ARRAY, Type::INT8] {
-            let error = unnest.params()[0].to_sql_checked(&ty, &mut BytesMut::new()).unwrap_err();
+            let error = unnest.params()[0].to_sql_checked(&ty, &mut BytesMut::new()).map(drop).unwrap_err();
             assert!(error.is::<WrongType>(), "{ty}: {error}");
         }
     }

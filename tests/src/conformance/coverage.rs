@@ -58,7 +58,7 @@ fn method<'a>(at: &'static str, action: &'a Action) -> (Option<Method>, &'static
             let steps = runs.iter().map(|(steps, _)| steps.as_slice()).collect();
             (Some(("DatabaseServiceExt", "transaction")), "Transaction", steps)
         }
-        Action::Typed(typed) => (Some(("ExecutorExt", typed_method(typed))), at, Vec::new()),
+        Action::Typed(typed) => (Some(typed_method(typed)), at, Vec::new()),
         Action::RowsInTransaction(..) => (Some(("DatabaseServiceExt", "execute_rows_in_transaction")), at, Vec::new()),
         Action::Ping => (Some(("DatabaseService", "ping")), at, Vec::new()),
         Action::Status => (Some(("DatabaseService", "status")), at, Vec::new()),
@@ -66,8 +66,8 @@ fn method<'a>(at: &'static str, action: &'a Action) -> (Option<Method>, &'static
     }
 }
 
-fn typed_method(typed: &Typed) -> &'static str {
-    match typed {
+fn typed_method(typed: &Typed) -> Method {
+    let name = match typed {
         Typed::One(..) => "fetch_one_as",
         Typed::All(..) => "fetch_all_as",
         Typed::Optional(..) => "fetch_optional_as",
@@ -81,5 +81,10 @@ fn typed_method(typed: &Typed) -> &'static str {
         Typed::Execute(..) => "execute_rows",
         Typed::Unnest(..) => "execute_unnest",
         Typed::FetchUnnest(..) => "fetch_unnest",
-    }
+    };
+    let bulk = matches!(
+        typed,
+        Typed::RowsInTold(..) | Typed::IterInTold(..) | Typed::Execute(..) | Typed::Unnest(..) | Typed::FetchUnnest(..)
+    );
+    (if bulk { "BulkExt" } else { "ExecutorExt" }, name)
 }

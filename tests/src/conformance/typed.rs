@@ -2,7 +2,10 @@
 
 use std::fmt::Debug;
 
-use catamaran::{AsyncExecutor, AsyncExecutorExt as _, BulkOptions, Executor, ExecutorExt as _, Result};
+use catamaran::{
+    AsyncBulkExt as _, AsyncExecutor, AsyncExecutorExt as _, BulkExt as _, BulkOptions, Executor, ExecutorExt as _,
+    Result,
+};
 use futures_util::stream;
 
 use super::{

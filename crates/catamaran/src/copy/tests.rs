@@ -66,7 +66,8 @@ fn both_twins_do_the_same() {
     let rows = || people(5000).into_iter().map(Ok);
     let blocking: Vec<Bytes> =
         encoded(description(), rows(), &mut BulkOptions::new()).unwrap().map(Result::unwrap).collect();
-    let stream = encoded_stream(description(), stream::iter(rows())).unwrap();
+    let mut options = BulkOptions::new();
+    let stream = encoded_stream(description(), stream::iter(rows()), &mut options).unwrap();
     let awaited: Vec<Bytes> = stream.map(Result::unwrap).collect().now_or_never().unwrap();
     assert_eq!(blocking, awaited);
     assert!(blocking.len() > 1 && blocking.iter().all(|chunk| chunk.len() < 2 * 64 * 1024));

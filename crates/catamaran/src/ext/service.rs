@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use super::{attempt::Attempt, watched::Seen};
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
-use crate::{AsyncDatabaseService, AsyncExecutorExt as _, ext::AsyncAttempt};
-use crate::{
-    BulkOptions, CopyRow, DatabaseService, Error, ErrorKind, ExecutorExt as _, TransactionOptions, retry::Retry,
-};
+use crate::{AsyncBulkExt as _, AsyncDatabaseService, ext::AsyncAttempt};
+use crate::{BulkExt as _, BulkOptions, CopyRow, DatabaseService, Error, ErrorKind, TransactionOptions, retry::Retry};
 
 /// Generic methods of every [`DatabaseService`].
 pub trait DatabaseServiceExt: DatabaseService {
