@@ -205,6 +205,34 @@ async fn a_session_has_no_transaction_after_a_dropped_call() {
     assert!(done.await.is_some() && drops > 5, "{drops} drops");
 }
 
+/// A commit that was sent may take longer than a statement that nobody waits for may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_dropped_in_its_commit_is_waited_for() {
+    let database = database();
+    database
+        .execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.8); RETURN NULL; END';
+             CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW WHEN (NEW.id = 0) EXECUTE FUNCTION slow()",
+        )
+        .unwrap();
+    let db = DeadpoolDatabase::new(config(&database.url())).unwrap();
+    let others = DeadpoolDatabase::new(config(&database.url())).unwrap();
+    let commits = async {
+        let sql = "SELECT count(*) FROM pg_stat_activity
+                   WHERE query = 'COMMIT' AND state = 'active' AND datname = current_database()";
+        while others.fetch_scalar::<i64>(sql, &[]).await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        done = async_many(&db, INSERT, &ids(0..3)) => panic!("it was to be dropped: {done:?}"),
+        () = commits => {}
+    }
+    let kept: i64 = db.fetch_scalar("SELECT count(*) FROM t", &[]).await.unwrap();
+    assert_eq!(kept, 3);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_others_send_on_the_session_meanwhile_is_no_part_of_it() {
     let database = database();
@@ -246,16 +274,38 @@ fn progress_never_falls_and_ends_with_the_number_of_rows() {
     }
 }
 
-#[test]
-fn values_that_are_huge_are_sent_a_few_at_a_time() {
+/// What has been sent to the server when a call has come to a standstill at its first set.
+fn sent_ahead(rows: &[(i64, String)]) -> Traffic {
     let database = database();
-    let huge = "x".repeat(3 * 1024 * 1024);
-    for db in both(&config(&database.url())).unwrap() {
-        let notes: Vec<(i64, String)> = (0..8).map(|id| (id, format!("{huge}{id}"))).collect();
-        let sql = "INSERT INTO t VALUES ($1, md5($2))";
-        assert_eq!(many(&db, sql, &notes).unwrap(), [1; 8], "{db}");
-        db.execute("DELETE FROM t", &[]).unwrap();
-    }
+    let proxy = Proxy::start(database.server()).unwrap();
+    let [_, db] = both(&config(&database.url_via(proxy.address()))).unwrap();
+    let pid: i32 = db.fetch_one("SELECT pg_backend_pid()", &[]).unwrap().get(0).unwrap();
+    let held = both(&config(&database.url())).unwrap()[0].session().unwrap();
+    held.batch_execute(&format!("BEGIN; INSERT INTO t VALUES ({}, 'in the way')", rows[0].0)).unwrap();
+    let before = proxy.traffic();
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| many(&db, "INSERT INTO t VALUES ($1, md5($2))", rows));
+        let waits = format!("SELECT 1::text FROM pg_locks WHERE pid = {pid} AND NOT granted");
+        assert!(eventually(Duration::from_secs(20), || !database.texts(&waits).unwrap().is_empty()));
+        let sent = || proxy.traffic().since(&before);
+        eventually(Duration::from_millis(300), || sent().syncs() >= rows.len() as u64);
+        let ahead = sent();
+        held.batch_execute("ROLLBACK").unwrap();
+        assert_eq!(asked.join().unwrap().unwrap(), vec![1; rows.len()]);
+        ahead
+    })
+}
+
+#[test]
+fn no_more_than_a_window_is_sent_ahead() {
+    let ahead = sent_ahead(&ids(0..200));
+    assert_eq!(ahead.syncs(), 201, "all of them, and the one that prepares");
+    let ahead = sent_ahead(&ids(0..1000));
+    assert_eq!(ahead.syncs(), 257, "the one that prepares, and 256 when BEGIN was answered");
+    let large = "x".repeat(600 * 1024);
+    let large: Vec<_> = (0..20).map(|id| (id, format!("{large}{id}"))).collect();
+    let ahead = sent_ahead(&large);
+    assert_eq!(ahead.syncs(), 3, "the one that prepares, and two of 600 KiB");
 }
 
 #[test]
