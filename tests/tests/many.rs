@@ -217,6 +217,7 @@ async fn a_call_dropped_in_its_commit_is_waited_for() {
         )
         .unwrap();
     let db = DeadpoolDatabase::new(config(&database.url())).unwrap();
+    let rows = ids(0..3);
     let others = DeadpoolDatabase::new(config(&database.url())).unwrap();
     let commits = async {
         let sql = "SELECT count(*) FROM pg_stat_activity
@@ -226,7 +227,7 @@ async fn a_call_dropped_in_its_commit_is_waited_for() {
         }
     };
     tokio::select! {
-        done = async_many(&db, INSERT, &ids(0..3)) => panic!("it was to be dropped: {done:?}"),
+        done = async_many(&db, INSERT, &rows) => panic!("it was to be dropped: {done:?}"),
         () = commits => {}
     }
     let kept: i64 = db.fetch_scalar("SELECT count(*) FROM t", &[]).await.unwrap();
