@@ -202,7 +202,7 @@ async fn a_session_has_no_transaction_after_a_dropped_call() {
             assert!([0, 1, 300].contains(&rows), "{rows} rows after {polls} polls");
         },
     );
-    assert!(done.await.is_some() && drops > 5, "{drops} drops");
+    assert!(done.await.is_some() && drops > 2, "{drops} drops");
 }
 
 /// A commit that was sent may take longer than a statement that nobody waits for may.
