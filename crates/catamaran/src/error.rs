@@ -50,7 +50,7 @@ pub enum ErrorKind {
     NoRows,
     /// One row was asked for, and there were more.
     TooManyRows,
-    /// The connection is taken by an open row or COPY iterator of the same session.
+    /// The connection is taken by an open row or COPY iterator of the same session, or by many statements on their way.
     Busy,
     /// A deadline passed.
     Timeout,

@@ -74,6 +74,15 @@ impl<'a> Many<'a> {
         }
     }
 
+    /// The texts, as often as they have to be told apart at most.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let texts = match self {
+            Self::Sets(..) => self.len().min(1),
+            Self::Batch(_) => self.len(),
+        };
+        self.each(0..texts).map(|(_, one)| one.sql)
+    }
+
     /// The text that an error is of.
     pub(crate) fn text_of(&self, error: &Error) -> Option<&'a str> {
         self.get(error.index()?).map(|one| one.sql)

@@ -29,7 +29,7 @@ pub(crate) struct Connection(Mutex<Option<Open>>);
 pub(crate) struct Open {
     pub(super) client: Client,
     cancel: (CancelToken, Connector),
-    statements: StatementCache,
+    pub(super) statements: StatementCache,
     traces: Traces,
     /// A stream was dropped before its end: the statement may still run.
     abandoned: bool,

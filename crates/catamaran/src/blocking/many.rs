@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::connection::Open;
 use crate::{
-    ErrorKind, Outcome, Result,
+    ErrorKind, Outcome, Result, Row,
     driver_error::using,
     many::{ASK, Many, NO_TRANSACTION, Within},
     statement_cache::Kept,
@@ -18,6 +18,8 @@ impl Open {
         let own = within == Within::Connection && many.len() > 1 && !self.is_in_transaction()?;
         match self.attempt(many, own) {
             Err(error) if many.text_of(&error).is_some_and(|sql| self.may_prepare_again(sql, &error)) => {
+                // What made one stale may have made others so.
+                many.texts().for_each(|sql| self.statements.remove(sql));
                 self.attempt(many, own)
             }
             result => result,
@@ -47,8 +49,10 @@ impl Open {
 
     /// Prepares and runs, as many at a time as can be prepared together. A transaction of its own begins before the first.
     fn run_all(&mut self, many: Many<'_>, mut begin: Option<&mut bool>, outcomes: &mut Vec<Outcome>) -> Result<()> {
-        while outcomes.len() < many.len() {
-            let range = outcomes.len()..many.prepared_until(outcomes.len());
+        let mut from = 0;
+        while from < many.len() {
+            let range = from..many.prepared_until(from);
+            from = range.end;
             let kept = self.keep_all(many, range.clone())?;
             if let Some(begun) = begin.take() {
                 *begun = true;
@@ -57,7 +61,7 @@ impl Open {
             for ((index, one), kept) in many.each(range).zip(kept) {
                 let outcome = if one.fetches {
                     let rows = self.client.query(&kept.statement, one.params);
-                    rows.map(|rows| Outcome::Rows(rows.into_iter().map(crate::Row::from_driver).collect()))
+                    rows.map(|rows| Outcome::Rows(rows.into_iter().map(Row::from_driver).collect()))
                 } else {
                     self.client.execute(&kept.statement, one.params).map(Outcome::Count)
                 };

@@ -38,6 +38,8 @@ impl Connection {
         let own = within == Within::Connection && many.len() > 1 && !self.is_in_transaction().await?;
         match self.attempt(many, own).await {
             Err(error) if many.text_of(&error).is_some_and(|sql| self.may_prepare_again(sql, &error)) => {
+                // What made one stale may have made others so.
+                many.texts().for_each(|sql| self.statements().remove(sql));
                 self.attempt(many, own).await
             }
             result => result,
@@ -72,8 +74,10 @@ impl Connection {
         mut own: Option<&mut Frame<'_>>,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<()> {
-        while outcomes.len() < many.len() {
-            let range = outcomes.len()..many.prepared_until(outcomes.len());
+        let mut from = 0;
+        while from < many.len() {
+            let range = from..many.prepared_until(from);
+            from = range.end;
             let (kept, bytes) = (self.keep_all(many, range.clone()).await?, AtomicUsize::new(0));
             let mut flight = Flight::default();
             if let Some(frame) = own.as_mut().filter(|frame| frame.at == At::Outside) {

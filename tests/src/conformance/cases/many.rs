@@ -208,13 +208,23 @@ fn sets() -> Vec<Case> {
                 on_service(vec![batch("ALTER TABLE boats ADD COLUMN more int4")]),
                 execute_many("SELECT * FROM boats WHERE id = $1", vec![p![1i64], p![2i64]]).gives(counts(&[1, 1])),
                 execute_many("SELECT * FROM boats WHERE id = $1", vec![p![1i64]]).gives(counts(&[1])),
+                run_batch(vec![
+                    (Rows, "SELECT * FROM boats WHERE id = 1", p![]),
+                    (Rows, "SELECT * FROM boats WHERE id = $1", p![9i64]),
+                ])
+                .gives(Expected::Each(vec![
+                    rows("id int8, name text, more int4", json!([[1, null, null]])),
+                    no_rows(),
+                ])),
                 on_service(vec![batch("ALTER TABLE boats ADD COLUMN less int4")]),
                 run_batch(vec![
                     (Count, "DELETE FROM boats WHERE id = 2", p![]),
+                    (Rows, "SELECT * FROM boats WHERE id = 1", p![]),
                     (Rows, "SELECT * FROM boats WHERE id = $1", p![1i64]),
                 ])
                 .gives(Expected::Each(vec![
                     count(1),
+                    rows("id int8, name text, more int4, less int4", json!([[1, null, null, null]])),
                     rows("id int8, name text, more int4, less int4", json!([[1, null, null, null]])),
                 ])),
                 begin(
