@@ -1,6 +1,7 @@
 //! The cases, by topic.
 
 mod batch;
+mod bulk;
 mod constraints;
 mod copy;
 mod decode;
@@ -46,6 +47,7 @@ pub fn all() -> Vec<Case> {
         schema::cases(),
         typed::cases(),
         many::cases(),
+        bulk::cases(),
     ];
     let cases = topics.concat();
     let mut names: Vec<_> = cases.iter().map(|case| &case.name).collect();
