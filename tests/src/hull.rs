@@ -7,8 +7,9 @@ use std::{
 };
 
 use catamaran::{
-    AsyncDatabaseService, AsyncSession, AsyncTransaction, Config, DatabaseService, DeadpoolDatabase, PoolStatus,
-    R2d2Database, Result, Row, Session, ToSql, Transaction, TransactionOptions,
+    AsyncBulkExt as _, AsyncDatabaseService, AsyncSession, AsyncTransaction, Batch, BulkExt as _, BulkOptions, Config,
+    CopyRow, DatabaseService, DeadpoolDatabase, Outcome, PoolStatus, R2d2Database, Result, Row, Session, ToSql,
+    Transaction, TransactionOptions,
 };
 use tokio::runtime::Runtime;
 
@@ -80,6 +81,42 @@ impl Hull {
 
     pub fn batch_execute(&self, sql: &str) -> Result<()> {
         on!(self, Hull, db => db.batch_execute(sql))
+    }
+
+    pub fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        on!(self, Hull, db => db.execute_many(sql, sets))
+    }
+
+    pub fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        on!(self, Hull, db => db.run_batch(batch))
+    }
+
+    pub fn execute_rows<R: CopyRow + Send + Sync>(
+        &self,
+        sql: &str,
+        rows: impl IntoIterator<Item = R, IntoIter: Send>,
+        options: BulkOptions<'_>,
+    ) -> Result<u64> {
+        on!(self, Hull, db => db.execute_rows(sql, rows, options))
+    }
+
+    pub fn copy_rows_in_with<R: CopyRow>(
+        &self,
+        table: &str,
+        columns: &[&str],
+        rows: impl IntoIterator<Item = R, IntoIter: Send>,
+        options: BulkOptions<'_>,
+    ) -> Result<u64> {
+        on!(self, Hull, db => db.copy_rows_in_with(table, columns, rows, options))
+    }
+
+    pub fn execute_unnest<R: CopyRow + Send + Sync>(
+        &self,
+        sql: &str,
+        rows: impl IntoIterator<Item = R, IntoIter: Send>,
+        options: BulkOptions<'_>,
+    ) -> Result<u64> {
+        on!(self, Hull, db => db.execute_unnest(sql, rows, options))
     }
 
     pub fn ping(&self) -> Result<()> {

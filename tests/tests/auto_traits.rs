@@ -4,8 +4,9 @@
 use std::{panic::UnwindSafe, sync::Arc};
 
 use catamaran::{
-    AsyncDatabaseService, AsyncExecutor, AsyncSession, AsyncTransaction, Config, DatabaseService, DeadpoolDatabase,
-    Error, Executor, R2d2Database, Row, RowIter, RowStream, Services, Session, Transaction, TransactionOptions, Value,
+    AsyncBulkExt as _, AsyncDatabaseService, AsyncDatabaseServiceExt as _, AsyncExecutor, AsyncSession,
+    AsyncTransaction, Batch, BulkOptions, Config, DatabaseService, DeadpoolDatabase, Error, Executor, Outcome,
+    R2d2Database, Row, RowIter, RowStream, Services, Session, Transaction, TransactionOptions, Unnest, Value,
 };
 
 fn send<T: Send + ?Sized>() {}
@@ -29,6 +30,10 @@ fn handles_and_values() {
     send_sync::<Value>();
     send_sync::<Config>();
     send_sync::<Error>();
+    send_sync::<Batch<'static>>();
+    send_sync::<Outcome>();
+    send_sync::<Unnest<'static>>();
+    send::<BulkOptions<'static>>();
     send::<RowIter<'static>>();
     send::<RowStream<'static>>();
     fn unwind<T: UnwindSafe>() {}
@@ -42,6 +47,12 @@ fn futures() {
         sent(db.execute("", &[&1i64]));
         sent(db.fetch_all("", &[]));
         sent(db.fetch_stream("", &[]));
+        sent(db.execute_many("", &[&[&1i64]]));
+        sent(db.run_batch(&Batch::new()));
+        sent(db.execute_rows("", [(1i64,)], BulkOptions::new()));
+        sent(db.execute_rows_in_transaction(TransactionOptions::new(), "", [(1i64,)], BulkOptions::new()));
+        sent(db.execute_unnest("", [(1i64,)], BulkOptions::new()));
+        sent(db.copy_rows_in_with("", &[], [(1i64,)], BulkOptions::new()));
         sent(db.begin(TransactionOptions::new()));
         sent(db.session());
         sent(stream.next());

@@ -9,7 +9,8 @@ use std::{
 };
 
 use catamaran::{
-    AsyncDatabaseService, AsyncExecutor, Bytes, Config, DeadpoolDatabase, Error, Result, TransactionOptions, prelude::*,
+    AsyncDatabaseService, AsyncExecutor, Batch, BulkOptions, Bytes, Config, DeadpoolDatabase, Error, Result, ToSql,
+    TransactionOptions, prelude::*,
 };
 use catamaran_testkit::{Database, Polled, drop_after_polls, shared};
 
@@ -134,6 +135,39 @@ operations! {
         db.execute("DELETE FROM t WHERE id > 1000", &[]).await?;
         let chunks = (1001..1004).map(|n| Ok(Bytes::from(format!("{n}\tcopied\n"))));
         db.copy_in("COPY t FROM STDIN", &mut futures_util::stream::iter(chunks)).await?
+    }
+    execute_many: |db| {
+        let sets: Vec<[&(dyn ToSql + Sync); 2]> = (0..300).map(|_| [&"many" as _, &7i64 as _]).collect();
+        let sets: Vec<_> = sets.iter().map(|set| set.as_slice()).collect();
+        db.execute_many("UPDATE t SET note = $1 WHERE id = $2", &sets).await?
+    }
+    execute_many_that_fails: |db| {
+        db.execute("DELETE FROM t WHERE id > 1000", &[]).await?;
+        let sets: Vec<[&(dyn ToSql + Sync); 1]> = (0..300).map(|_| [&2000i64 as _]).collect();
+        let sets: Vec<_> = sets.iter().map(|set| set.as_slice()).collect();
+        let failed = db.execute_many("INSERT INTO t VALUES ($1, 'twice')", &sets).await;
+        assert_eq!(failed.unwrap_err().index(), Some(1));
+    }
+    slow_sets: |db| {
+        db.execute_many("SELECT pg_sleep($1)", &[&[&0.2f64], &[&0.2f64]]).await?
+    }
+    run_batch: |db| {
+        let batch = Batch::new()
+            .execute("CREATE TEMP TABLE IF NOT EXISTS temporary (x int)", &[])
+            .execute("INSERT INTO temporary VALUES ($1)", &[&1i32])
+            .fetch_all("SELECT * FROM t", &[])
+            .execute("SET application_name = 'left behind'", &[])
+            .execute("UPDATE t SET note = 'batch' WHERE id = 8", &[]);
+        db.run_batch(&batch).await?
+    }
+    execute_rows_in_transaction: |db| {
+        let rows = (0..50i64).map(|id| ("bulk", id));
+        let sql = "UPDATE t SET note = $1 WHERE id = $2";
+        db.execute_rows_in_transaction(TransactionOptions::new(), sql, rows, BulkOptions::new().chunk(20)).await?
+    }
+    execute_unnest: |db| {
+        let sql = "INSERT INTO t SELECT * FROM UNNEST($1::int8[], $2::text[]) ON CONFLICT (id) DO UPDATE SET note = 'u'";
+        db.execute_unnest(sql, (0..50i64).map(|id| (id, "x")), BulkOptions::new().chunk(20)).await?
     }
     begin: |db| { db.begin(TransactionOptions::new()).await? }
     commit: |db| {

@@ -8,7 +8,8 @@ use catamaran_tests::{
     parity::{DEVIATIONS, Deviation, differences},
 };
 
-const FILES: [&str; 5] = ["executor.rs", "service.rs", "transaction.rs", "ext/executor.rs", "ext/service.rs"];
+const FILES: [&str; 6] =
+    ["executor.rs", "service.rs", "transaction.rs", "ext/executor.rs", "ext/bulk.rs", "ext/service.rs"];
 
 fn sources() -> Vec<String> {
     let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/catamaran/src");

@@ -3,7 +3,8 @@
 use std::{fmt, ops::Deref, panic::resume_unwind, sync::Arc, time::Duration};
 
 use catamaran::{
-    Bytes, BytesIter, DatabaseService, Description, Error, ErrorKind, Executor, Result, Row, RowIter, Session, ToSql,
+    Batch, Bytes, BytesIter, DatabaseService, Description, EachRow, Error, ErrorKind, Executor, Outcome, Result, Row,
+    RowIter, Session, ToSql,
 };
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -175,6 +176,21 @@ impl Executor for BlockingService {
     #[track_caller]
     fn describe(&self, sql: &str) -> Result<Description> {
         self.service.describe(sql)
+    }
+
+    #[track_caller]
+    fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+        self.service.fetch_each(sql, params, each)
+    }
+
+    #[track_caller]
+    fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        self.service.execute_many(sql, sets)
+    }
+
+    #[track_caller]
+    fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        self.service.run_batch(batch)
     }
 }
 

@@ -50,7 +50,7 @@ pub enum ErrorKind {
     NoRows,
     /// One row was asked for, and there were more.
     TooManyRows,
-    /// The connection is taken by an open row or COPY iterator of the same session.
+    /// The connection is taken by an open row or COPY iterator of the same session, or by many statements on their way.
     Busy,
     /// A deadline passed.
     Timeout,
@@ -61,7 +61,14 @@ pub enum ErrorKind {
 /// `Display` says what the server said. Neither it nor `Debug` shows a parameter's value or a password: what the
 /// server adds in [`detail`](Error::detail), which may quote values, is shown only to those who ask for it.
 #[derive(Clone)]
-pub struct Error(Arc<Inner>);
+pub struct Error(Arc<Inner>, Option<Place>);
+
+/// Which of many an error is of, from 0.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Set(usize),
+    Statement(usize),
+}
 
 struct Inner {
     kind: ErrorKind,
@@ -100,7 +107,7 @@ impl fmt::Debug for ServerError {
 impl Error {
     /// An error of a kind with a message, for mocks and implementations of the traits.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Arc::new(Inner { kind, message: message.into(), server: None, source: None }))
+        Self(Arc::new(Inner { kind, message: message.into(), server: None, source: None }), None)
     }
 
     /// The same with the error that caused it.
@@ -109,7 +116,7 @@ impl Error {
         message: impl Into<String>,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        Self(Arc::new(Inner { kind, message: message.into(), server: None, source: Some(source.into()) }))
+        Self(Arc::new(Inner { kind, message: message.into(), server: None, source: Some(source.into()) }), None)
     }
 
     /// What a server would report with this SQLSTATE, for mocks.
@@ -133,7 +140,42 @@ impl Error {
     }
 
     pub(crate) fn from_server_as(kind: ErrorKind, server: ServerError) -> Self {
-        Self(Arc::new(Inner { kind, message: server.message.clone(), server: Some(Box::new(server)), source: None }))
+        let message = server.message.clone();
+        Self(Arc::new(Inner { kind, message, server: Some(Box::new(server)), source: None }), None)
+    }
+
+    /// The same error, of one of the parameter sets of [`execute_many`](crate::Executor::execute_many).
+    #[must_use]
+    pub fn in_set(self, index: usize) -> Self {
+        Self(self.0, Some(Place::Set(index)))
+    }
+
+    /// The same error, of one of the statements of a [`Batch`](crate::Batch).
+    #[must_use]
+    pub fn in_statement(self, index: usize) -> Self {
+        Self(self.0, Some(Place::Statement(index)))
+    }
+
+    /// The same error, of a set that stands this many places further on.
+    pub(crate) fn shifted(self, by: usize) -> Self {
+        match self.1 {
+            Some(Place::Set(index)) => self.in_set(index + by),
+            _ => self,
+        }
+    }
+
+    /// Which of many parameter sets, or of a batch's statements, it was, from 0; `None` if it was none of them.
+    ///
+    /// ```
+    /// use catamaran::{Error, ErrorKind};
+    /// let error = Error::new(ErrorKind::ParameterCount, "the statement has 2 parameters, and 1 were given").in_set(7);
+    /// assert_eq!(error.index(), Some(7));
+    /// assert!(error.to_string().starts_with("set at index 7: "));
+    /// ```
+    pub fn index(&self) -> Option<usize> {
+        self.1.map(|place| match place {
+            Place::Set(index) | Place::Statement(index) => index,
+        })
     }
 
     /// What went wrong.
@@ -300,6 +342,11 @@ fn without_quoted_value<'a>(sqlstate: &str, message: &'a str) -> Cow<'a, str> {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Some(Place::Set(index)) => write!(f, "set at index {index}: ")?,
+            Some(Place::Statement(index)) => write!(f, "statement at index {index}: ")?,
+            None => {}
+        }
         match &self.0.server {
             Some(server) => {
                 write!(f, "{} (SQLSTATE {})", without_quoted_value(&server.sqlstate, &self.0.message), server.sqlstate)

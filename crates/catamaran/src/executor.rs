@@ -6,7 +6,7 @@ use futures_core::Stream;
 use postgres_types::ToSql;
 
 use crate::{
-    Description, Result, Row,
+    Batch, Description, Outcome, Result, Row,
     stream::{BytesIter, BytesStream, RowIter, RowStream},
 };
 
@@ -55,6 +55,32 @@ pub trait Executor: Send + Sync {
 
     #[doc = include_str!("../docs/describe.md")]
     fn describe(&self, sql: &str) -> Result<Description>;
+
+    #[doc = include_str!("../docs/execute_many.md")]
+    #[track_caller]
+    fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        let mut counts = Vec::with_capacity(sets.len());
+        for (index, params) in sets.iter().enumerate() {
+            counts.push(self.execute(sql, params).map_err(|error| error.in_set(index))?);
+        }
+        Ok(counts)
+    }
+
+    #[doc = include_str!("../docs/run_batch.md")]
+    #[track_caller]
+    fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for (index, statement) in batch.statements().iter().enumerate() {
+            let (sql, params) = (statement.sql(), statement.params());
+            let outcome = if statement.fetches() {
+                self.fetch_all(sql, params).map(Outcome::Rows)
+            } else {
+                self.execute(sql, params).map(Outcome::Count)
+            };
+            outcomes.push(outcome.map_err(|error| error.in_statement(index))?);
+        }
+        Ok(outcomes)
+    }
 }
 
 /// Runs SQL without blocking a thread.
@@ -101,4 +127,28 @@ pub trait AsyncExecutor: Send + Sync {
 
     #[doc = include_str!("../docs/describe.md")]
     async fn describe(&self, sql: &str) -> Result<Description>;
+
+    #[doc = include_str!("../docs/execute_many.md")]
+    async fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        let mut counts = Vec::with_capacity(sets.len());
+        for (index, params) in sets.iter().enumerate() {
+            counts.push(self.execute(sql, params).await.map_err(|error| error.in_set(index))?);
+        }
+        Ok(counts)
+    }
+
+    #[doc = include_str!("../docs/run_batch.md")]
+    async fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for (index, statement) in batch.statements().iter().enumerate() {
+            let (sql, params) = (statement.sql(), statement.params());
+            let outcome = if statement.fetches() {
+                self.fetch_all(sql, params).await.map(Outcome::Rows)
+            } else {
+                self.execute(sql, params).await.map(Outcome::Count)
+            };
+            outcomes.push(outcome.map_err(|error| error.in_statement(index))?);
+        }
+        Ok(outcomes)
+    }
 }

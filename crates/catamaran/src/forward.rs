@@ -7,7 +7,10 @@ use bytes::Bytes;
 use futures_core::Stream;
 use postgres_types::ToSql;
 
-use crate::{AsyncExecutor, BytesIter, BytesStream, Description, EachRow, Executor, Result, Row, RowIter, RowStream};
+use crate::{
+    AsyncExecutor, Batch, BytesIter, BytesStream, Description, EachRow, Executor, Outcome, Result, Row, RowIter,
+    RowStream,
+};
 
 /// What an `async fn` of a trait becomes under `#[async_trait]`.
 type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -31,6 +34,8 @@ macro_rules! forward_executor {
                 copy_in(sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> u64;
                 copy_out(sql: &str) -> BytesIter<'_>;
                 describe(sql: &str) -> Description;
+                execute_many(sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Vec<u64>;
+                run_batch(batch: &Batch<'_>) -> Vec<Outcome>;
             }
         }
     };
@@ -66,6 +71,22 @@ macro_rules! forward_async_executor {
                 ) -> u64;
                 [] copy_out() -> BytesStream<'life0>;
                 [] describe() -> Description;
+                ['life2, 'life3, 'life4] execute_many(
+                    sets: &'life2 [&'life3 [&'life4 (dyn ToSql + Sync)]]
+                ) -> Vec<u64>;
+            }
+
+            fn run_batch<'life0, 'life1, 'life2, 'async_trait>(
+                &'life0 self,
+                batch: &'life1 Batch<'life2>,
+            ) -> Later<'async_trait, Vec<Outcome>>
+            where
+                'life0: 'async_trait,
+                'life1: 'async_trait,
+                'life2: 'async_trait,
+                Self: 'async_trait,
+            {
+                (**self).run_batch(batch)
             }
         }
     };

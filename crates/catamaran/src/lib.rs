@@ -11,8 +11,10 @@
 pub mod __bench;
 #[cfg(feature = "driver")]
 mod aging;
+mod batch;
 #[cfg(feature = "blocking")]
 mod blocking;
+mod bulk;
 #[cfg(feature = "driver")]
 mod config;
 #[cfg(feature = "driver")]
@@ -27,6 +29,8 @@ mod ext;
 mod forward;
 mod from_row;
 mod json;
+#[cfg(feature = "driver")]
+mod many;
 #[cfg(feature = "mock")]
 pub mod mock;
 #[cfg(feature = "async")]
@@ -46,11 +50,14 @@ mod tls;
 #[cfg(feature = "driver")]
 mod traces;
 mod transaction;
+mod unnest;
 mod value;
 
 pub use async_trait::async_trait;
+pub use batch::{Batch, BatchStatement, Outcome};
 #[cfg(feature = "blocking")]
 pub use blocking::R2d2Database;
+pub use bulk::BulkOptions;
 pub use bytes::Bytes;
 pub use catamaran_derive::FromRow;
 #[cfg(feature = "driver")]
@@ -63,7 +70,7 @@ pub use error::{Error, ErrorKind, Result, ServerError};
 pub use executor::{AsyncExecutor, EachRow, Executor};
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
 pub use ext::AsyncDatabaseServiceExt;
-pub use ext::{AsyncAttempt, AsyncExecutorExt, Attempt, DatabaseServiceExt, ExecutorExt};
+pub use ext::{AsyncAttempt, AsyncBulkExt, AsyncExecutorExt, Attempt, BulkExt, DatabaseServiceExt, ExecutorExt};
 #[doc(hidden)]
 pub use from_row::__private;
 pub use from_row::FromRow;
@@ -77,4 +84,5 @@ pub use stream::{AsyncIter, BytesIter, BytesStream, Iter, RowIter, RowStream};
 #[cfg(feature = "driver")]
 pub use tls::SslMode;
 pub use transaction::{AsyncTransaction, Isolation, Transaction, TransactionOptions};
+pub use unnest::Unnest;
 pub use value::Value;

@@ -50,6 +50,9 @@
 //! | `commit`, `rollback`, `ping` | `\|\|` | `()` |
 //! | `close` | `\|deadline\|` | `()` |
 //!
+//! `execute_many` and `run_batch` are calls of `execute` and `fetch_all`, one for each set or statement, and are expected
+//! as these.
+//!
 //! `status` needs no expectation: a mock is [`PoolStatus::empty(10)`](crate::PoolStatus::empty) at every moment.
 //!
 //! # Which call is meant

@@ -13,6 +13,7 @@
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
 pub use crate::AsyncDatabaseServiceExt as _;
 pub use crate::{
-    AsyncDatabaseService, AsyncExecutor, AsyncExecutorExt as _, AsyncSession, AsyncTransaction, DatabaseService,
-    DatabaseServiceExt as _, Executor, ExecutorExt as _, FromRow, Session, Transaction, row,
+    AsyncBulkExt as _, AsyncDatabaseService, AsyncExecutor, AsyncExecutorExt as _, AsyncSession, AsyncTransaction,
+    BulkExt as _, DatabaseService, DatabaseServiceExt as _, Executor, ExecutorExt as _, FromRow, Session, Transaction,
+    row,
 };

@@ -25,8 +25,18 @@ impl Kept {
 
     /// Fails unless the statement's data travels like this.
     pub(crate) fn travels(self, travel: Travel) -> Result<Self> {
+        self.check_travel(travel).map(|()| self)
+    }
+
+    /// Fails unless the statement's data travels like this, and it has this number of parameters.
+    pub(crate) fn check_for(&self, travel: Travel, given: usize) -> Result<()> {
+        self.check_travel(travel)?;
+        self.check(given)
+    }
+
+    fn check_travel(&self, travel: Travel) -> Result<()> {
         let message = match self.travel {
-            actual if actual == travel => return Ok(self),
+            actual if actual == travel => return Ok(()),
             Travel::Rows => "this is no COPY with STDIN or STDOUT",
             Travel::CopyIn => "COPY … FROM STDIN is run by copy_in",
             Travel::CopyOut => "COPY … TO STDOUT is run by copy_out",

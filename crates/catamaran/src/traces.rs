@@ -54,6 +54,16 @@ const PLAIN: &[&str] = &[
 /// Words that tell of something left behind wherever they stand: `pg_advisory_lock`, `set_config`, `CREATE TEMP TABLE`.
 const TELLING: &[&str] = &["advisory", "set_config", "temp"];
 
+/// Words with which a statement begins that changes rows at most, and no table.
+const ROWS_ONLY: &[&str] = &["select", "insert", "update", "delete", "merge", "with", "values", "table"];
+
+/// Whether a statement may change what the texts behind it mean, so that these are prepared only after it.
+pub(crate) fn changes_meaning(sql: &str) -> bool {
+    let rows_only =
+        words(sql).next().is_some_and(|first| ROWS_ONLY.iter().any(|word| first.eq_ignore_ascii_case(word)));
+    !rows_only || Traces::of_statement(sql).has(Traces::SCHEMA)
+}
+
 impl Traces {
     pub(crate) const NONE: Self = Self(0);
     /// A transaction may be open.
@@ -218,7 +228,7 @@ fn after_comment(mut text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Traces, Travel};
+    use super::{Traces, Travel, changes_meaning};
 
     const NONE: Traces = Traces::NONE;
     const TRANSACTION: Traces = Traces::TRANSACTION;
@@ -274,6 +284,20 @@ mod tests {
             ("", Travel::Rows),
         ] {
             assert_eq!(Travel::of(sql), travel, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_the_next_statement_must_wait_for() {
+        for (sql, changes) in [
+            ("select 1", false),
+            ("-- why\nINSERT INTO t VALUES (1)", false),
+            ("CREATE TEMP TABLE t (x int)", true),
+            ("SET ROLE x", true),
+            ("SELECT set_config('search_path', 'x', true)", true),
+            ("", true),
+        ] {
+            assert_eq!(changes_meaning(sql), changes, "{sql}");
         }
     }
 

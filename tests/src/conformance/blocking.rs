@@ -3,13 +3,14 @@
 use std::sync::Mutex;
 
 use catamaran::{
-    BytesIter, DatabaseService, DatabaseServiceExt as _, Executor, Iter, Result, RowIter, Session, ToSql, Transaction,
-    TransactionOptions,
+    Batch, BulkOptions, BytesIter, DatabaseService, DatabaseServiceExt as _, Executor, Iter, Result, RowIter, Session,
+    ToSql, Transaction, TransactionOptions,
 };
 
 use super::{
-    case::{Action, End, Param, Step},
+    case::{Action, End, Param, Step, Want},
     outcome::Reply,
+    typed::told_as_text,
 };
 
 /// What steps are done to.
@@ -63,6 +64,13 @@ impl Run<'_> {
             },
             Action::Closure(options, runs) => self.closure(*options, runs),
             Action::OnService(steps) => self.steps(&mut At::Service, steps),
+            Action::RowsInTransaction(sql, rows, chunk) => {
+                let mut told = Vec::new();
+                let options = BulkOptions::new().chunk(*chunk).progress(|rows| told.push(rows));
+                let begin = TransactionOptions::new();
+                let affected = self.service.execute_rows_in_transaction(begin, sql, rows.clone(), options);
+                self.tape.push(Reply::Texts(affected.map(|affected| vec![told_as_text(affected, &told)])));
+            }
             Action::Ping => self.tape.push(Reply::Done(self.service.ping())),
             Action::Status => self.tape.push(Reply::Status(self.service.status())),
             Action::Close(deadline) => self.tape.push(Reply::Done(self.service.close(*deadline))),
@@ -130,6 +138,12 @@ impl Run<'_> {
                 Reply::Chunks(db.copy_out(sql).map(|mut chunks: BytesIter<'_>| take(&mut chunks, *some)))
             }
             Action::Describe(sql) => Reply::Description(db.describe(sql)),
+            Action::Many(sql, sets) => {
+                let sets: Vec<_> = sets.iter().map(|set| borrowed(set)).collect();
+                let sets: Vec<_> = sets.iter().map(Vec::as_slice).collect();
+                Reply::Counts(db.execute_many(sql, &sets))
+            }
+            Action::RunBatch(statements) => Reply::Each(db.run_batch(&batch(statements))),
             Action::Typed(typed) => {
                 for action in typed.base() {
                     self.statement(db, &action);
@@ -164,6 +178,14 @@ pub(super) fn take<T>(items: &mut Iter<'_, T>, some: Option<usize>) -> Vec<Resul
         }
     }
     taken
+}
+
+/// Statements as the traits take them.
+pub(super) fn batch(statements: &[(Want, String, Vec<Param>)]) -> Batch<'_> {
+    statements.iter().fold(Batch::new(), |batch, (want, sql, params)| match want {
+        Want::Count => batch.execute(sql, &borrowed(params)),
+        Want::Rows => batch.fetch_all(sql, &borrowed(params)),
+    })
 }
 
 /// Parameters as the traits take them.

@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use catamaran::{Bytes, Error, FromSqlOwned, Result, Row, ToSql, TransactionOptions};
 
-use super::{expected::Expected, typed::Typed};
+use super::{
+    expected::Expected,
+    typed::{Pair, Typed},
+};
 
 /// A parameter as data.
 pub type Param = Arc<dyn ToSql + Send + Sync>;
@@ -62,6 +65,10 @@ pub enum Action {
     CopyOut(String, Option<usize>),
     /// `describe`
     Describe(String),
+    /// `execute_many`
+    Many(String, Vec<Vec<Param>>),
+    /// `run_batch`, of statements whose rows are wanted or only their number.
+    RunBatch(Vec<(Want, String, Vec<Param>)>),
     /// `begin` on a service or a session, steps in the transaction, and its end.
     Begin(TransactionOptions, Vec<Step>, End),
     /// `savepoint` on a transaction, steps in it, and its end.
@@ -75,12 +82,23 @@ pub enum Action {
     /// `transaction` on a service: what each run of the closure does. A run returns the first error of its steps, or
     /// else what it is told to.
     Closure(TransactionOptions, Vec<(Vec<Step>, Result<()>)>),
+    /// `execute_rows_in_transaction` on a service: the statement, the rows, and how many at a time.
+    RowsInTransaction(String, Vec<Pair>, usize),
     /// `ping`
     Ping,
     /// `status`
     Status,
     /// `close`
     Close(Duration),
+}
+
+/// What is wanted of a statement of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// The number of rows that it affected.
+    Count,
+    /// Its rows.
+    Rows,
 }
 
 /// How a transaction ends.
@@ -250,6 +268,17 @@ pub fn copy_out_some(sql: impl Into<String>, take: usize) -> Step {
 /// `describe`
 pub fn describe(sql: impl Into<String>) -> Step {
     Action::Describe(sql.into()).into()
+}
+
+/// `execute_many`
+pub fn execute_many(sql: impl Into<String>, sets: Vec<Vec<Param>>) -> Step {
+    Action::Many(sql.into(), sets).into()
+}
+
+/// `run_batch`
+pub fn run_batch(statements: Vec<(Want, &str, Vec<Param>)>) -> Step {
+    let statements = statements.into_iter().map(|(want, sql, params)| (want, sql.to_owned(), params));
+    Action::RunBatch(statements.collect()).into()
 }
 
 /// `begin` with the server's defaults, steps, and an end.

@@ -48,6 +48,8 @@ fn method<'a>(at: &'static str, action: &'a Action) -> (Option<Method>, &'static
         Action::CopyIn(..) => plain("copy_in"),
         Action::CopyOut(..) => plain("copy_out"),
         Action::Describe(_) => plain("describe"),
+        Action::Many(..) => plain("execute_many"),
+        Action::RunBatch(_) => plain("run_batch"),
         Action::Stream(_, _, _, steps) => (Some(("Executor", "fetch_iter")), at, vec![steps]),
         Action::Begin(_, steps, _) => (Some((at, "begin")), "Transaction", vec![steps]),
         Action::Savepoint(steps, _) => (Some(("Transaction", "savepoint")), "Transaction", vec![steps]),
@@ -57,15 +59,16 @@ fn method<'a>(at: &'static str, action: &'a Action) -> (Option<Method>, &'static
             let steps = runs.iter().map(|(steps, _)| steps.as_slice()).collect();
             (Some(("DatabaseServiceExt", "transaction")), "Transaction", steps)
         }
-        Action::Typed(typed) => (Some(("ExecutorExt", typed_method(typed))), at, Vec::new()),
+        Action::Typed(typed) => (Some(typed_method(typed)), at, Vec::new()),
+        Action::RowsInTransaction(..) => (Some(("DatabaseServiceExt", "execute_rows_in_transaction")), at, Vec::new()),
         Action::Ping => (Some(("DatabaseService", "ping")), at, Vec::new()),
         Action::Status => (Some(("DatabaseService", "status")), at, Vec::new()),
         Action::Close(_) => (Some(("DatabaseService", "close")), at, Vec::new()),
     }
 }
 
-fn typed_method(typed: &Typed) -> &'static str {
-    match typed {
+fn typed_method(typed: &Typed) -> Method {
+    let name = match typed {
         Typed::One(..) => "fetch_one_as",
         Typed::All(..) => "fetch_all_as",
         Typed::Optional(..) => "fetch_optional_as",
@@ -74,5 +77,15 @@ fn typed_method(typed: &Typed) -> &'static str {
         Typed::RowsIn(..) => "copy_rows_in",
         Typed::IterIn(..) => "copy_iter_in",
         Typed::RowsOut(_) => "copy_rows_out",
-    }
+        Typed::RowsInTold(..) => "copy_rows_in_with",
+        Typed::IterInTold(..) => "copy_iter_in_with",
+        Typed::Execute(..) => "execute_rows",
+        Typed::Unnest(..) => "execute_unnest",
+        Typed::FetchUnnest(..) => "fetch_unnest",
+    };
+    let bulk = matches!(
+        typed,
+        Typed::RowsInTold(..) | Typed::IterInTold(..) | Typed::Execute(..) | Typed::Unnest(..) | Typed::FetchUnnest(..)
+    );
+    (if bulk { "BulkExt" } else { "ExecutorExt" }, name)
 }

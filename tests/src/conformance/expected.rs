@@ -12,6 +12,8 @@ pub enum Expected {
     Done,
     /// A number of rows.
     Count(u64),
+    /// This of each of many.
+    Each(Vec<Expected>),
     /// Rows.
     Rows(RowsExpected),
     /// Rows, and then an error.
@@ -54,6 +56,12 @@ pub struct FailureExpected {
     constraint: Option<&'static str>,
     table: Option<&'static str>,
     column: Option<&'static str>,
+    index: Option<usize>,
+}
+
+/// Numbers of rows, one of each set.
+pub fn counts(counts: &[u64]) -> Expected {
+    Expected::Each(counts.iter().copied().map(Expected::Count).collect())
 }
 
 /// A number of rows.
@@ -89,7 +97,7 @@ pub fn fails(kind: ErrorKind) -> Expected {
 
 impl FailureExpected {
     fn of(kind: ErrorKind) -> Self {
-        Self { kind, sqlstate: None, message: None, constraint: None, table: None, column: None }
+        Self { kind, sqlstate: None, message: None, constraint: None, table: None, column: None, index: None }
     }
 
     fn unmet(&self, failure: &Failure) -> Option<String> {
@@ -101,7 +109,9 @@ impl FailureExpected {
             (self.table, table.as_deref()),
             (self.column, column.as_deref()),
         ];
-        let met = self.kind == failure.kind && wanted.iter().all(|(want, have)| want.is_none() || want == have);
+        let there = self.index.is_none() || self.index == failure.index;
+        let met =
+            there && self.kind == failure.kind && wanted.iter().all(|(want, have)| want.is_none() || want == have);
         (!met).then(|| format!("expected {self:?}, was {failure:?}"))
     }
 }
@@ -151,6 +161,12 @@ impl Expected {
         self.failure(|failure| failure.column = Some(name))
     }
 
+    /// This error, of this one of many.
+    #[must_use]
+    pub fn index(self, index: usize) -> Self {
+        self.failure(|failure| failure.index = Some(index))
+    }
+
     fn failure(mut self, change: impl FnOnce(&mut FailureExpected)) -> Self {
         if let Self::Failure(failure) = &mut self {
             change(failure);
@@ -163,6 +179,9 @@ impl Expected {
         let met = match (self, outcome) {
             (Self::Done, Outcome::Done) => true,
             (Self::Count(want), Outcome::Count(have)) => want == have,
+            (Self::Each(want), Outcome::Each(have)) if want.len() == have.len() => {
+                return want.iter().zip(have).find_map(|(want, have)| want.unmet(have));
+            }
             (Self::Rows(want), Outcome::Rows(have, None)) => return want.unmet(have),
             (Self::RowsThen(want, error), Outcome::Rows(have, Some(failure))) => {
                 return want.unmet(have).or_else(|| error.unmet(failure));

@@ -2,15 +2,16 @@
 
 use catamaran::{
     AsyncDatabaseService, AsyncDatabaseServiceExt as _, AsyncExecutor, AsyncIter, AsyncSession, AsyncTransaction,
-    BytesStream, Result, RowStream, TransactionOptions,
+    BulkOptions, BytesStream, Result, RowStream, TransactionOptions,
 };
 use futures_util::{FutureExt as _, future::BoxFuture, stream};
 use tokio::sync::Mutex;
 
 use super::{
-    blocking::borrowed,
+    blocking::{batch, borrowed},
     case::{Action, End, Step},
     outcome::Reply,
+    typed::told_as_text,
 };
 
 /// What steps are done to.
@@ -68,6 +69,13 @@ impl Run<'_> {
             },
             Action::Closure(options, runs) => self.closure(*options, runs).await,
             Action::OnService(steps) => self.steps(&mut At::Service, steps).await,
+            Action::RowsInTransaction(sql, rows, chunk) => {
+                let mut told = Vec::new();
+                let options = BulkOptions::new().chunk(*chunk).progress(|rows| told.push(rows));
+                let begin = TransactionOptions::new();
+                let affected = self.service.execute_rows_in_transaction(begin, sql, rows.clone(), options).await;
+                self.tape.push(Reply::Texts(affected.map(|affected| vec![told_as_text(affected, &told)])));
+            }
             Action::Ping => self.tape.push(Reply::Done(self.service.ping().await)),
             Action::Status => self.tape.push(Reply::Status(self.service.status())),
             Action::Close(deadline) => self.tape.push(Reply::Done(self.service.close(*deadline).await)),
@@ -146,6 +154,12 @@ impl Run<'_> {
                     Err(error) => Err(error),
                 }),
                 Action::Describe(sql) => Reply::Description(db.describe(sql).await),
+                Action::Many(sql, sets) => {
+                    let sets: Vec<_> = sets.iter().map(|set| borrowed(set)).collect();
+                    let sets: Vec<_> = sets.iter().map(Vec::as_slice).collect();
+                    Reply::Counts(db.execute_many(sql, &sets).await)
+                }
+                Action::RunBatch(statements) => Reply::Each(db.run_batch(&batch(statements)).await),
                 Action::Typed(typed) => {
                     for action in typed.base() {
                         self.statement(db, &action).await;

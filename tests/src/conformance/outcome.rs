@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, fmt};
 
-use catamaran::{Bytes, Description, Error, ErrorKind, PoolStatus, Result, Row, Type};
+use catamaran::{Bytes, Description, Error, ErrorKind, Outcome as One, PoolStatus, Result, Row, Type};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
 
@@ -15,6 +15,10 @@ pub enum Reply {
     Done(Result<()>),
     /// A number of rows.
     Count(Result<u64>),
+    /// A number of rows of each of many.
+    Counts(Result<Vec<u64>>),
+    /// What came of each statement of a batch.
+    Each(Result<Vec<One>>),
     /// Rows.
     Rows(Result<Vec<Row>>),
     /// A row.
@@ -42,6 +46,8 @@ pub enum Outcome {
     Done,
     /// A number of rows.
     Count(u64),
+    /// What came of each of many: numbers of rows, or rows.
+    Each(Vec<Outcome>),
     /// Rows, and the error that ended them.
     Rows(Rows, Option<Failure>),
     /// Bytes, and the error that ended them.
@@ -84,6 +90,8 @@ pub struct Failure {
     pub fields: [Option<String>; 6],
     /// Where in the statement.
     pub position: Option<u32>,
+    /// Which of many.
+    pub index: Option<usize>,
     /// The causes' texts.
     pub sources: Vec<String>,
 }
@@ -105,6 +113,7 @@ impl From<&Error> for Failure {
             message: error.message().to_owned(),
             fields: [server.detail, server.hint, server.schema, server.table, server.column, server.constraint],
             position: error.position(),
+            index: error.index(),
             sources,
         }
     }
@@ -122,6 +131,8 @@ impl Reply {
         match self {
             Self::Done(result) => result.as_ref().err(),
             Self::Count(result) => result.as_ref().err(),
+            Self::Counts(result) => result.as_ref().err(),
+            Self::Each(result) => result.as_ref().err(),
             Self::Rows(result) => result.as_ref().err(),
             Self::Row(result) => result.as_ref().err(),
             Self::Optional(result) => result.as_ref().err(),
@@ -140,6 +151,16 @@ impl Reply {
         }
         match self {
             Self::Count(Ok(count)) => Outcome::Count(*count),
+            Self::Counts(Ok(counts)) => Outcome::Each(counts.iter().copied().map(Outcome::Count).collect()),
+            Self::Each(Ok(outcomes)) => Outcome::Each(
+                outcomes
+                    .iter()
+                    .map(|one| match one {
+                        One::Count(count) => Outcome::Count(*count),
+                        One::Rows(rows) => Outcome::Rows(as_data(rows, reads), None),
+                    })
+                    .collect(),
+            ),
             Self::Rows(Ok(rows)) => Outcome::Rows(as_data(rows, reads), None),
             Self::Row(Ok(row)) => Outcome::Rows(as_data([row], reads), None),
             Self::Optional(Ok(row)) => Outcome::Rows(as_data(row, reads), None),

@@ -2,7 +2,10 @@
 
 use std::fmt::Debug;
 
-use catamaran::{AsyncExecutor, AsyncExecutorExt as _, Executor, ExecutorExt as _, Result};
+use catamaran::{
+    AsyncBulkExt as _, AsyncExecutor, AsyncExecutorExt as _, BulkExt as _, BulkOptions, Executor, ExecutorExt as _,
+    Result,
+};
 use futures_util::stream;
 
 use super::{
@@ -34,6 +37,16 @@ pub enum Typed {
     IterIn(String, Vec<&'static str>, Vec<Result<Pair>>),
     /// `copy_rows_out`
     RowsOut(String),
+    /// `copy_rows_in_with`
+    RowsInTold(String, Vec<&'static str>, Vec<Pair>),
+    /// `copy_iter_in_with` or `copy_stream_in_with`
+    IterInTold(String, Vec<&'static str>, Vec<Result<Pair>>),
+    /// `execute_rows`, so many rows at a time
+    Execute(String, Vec<Pair>, usize),
+    /// `execute_unnest`, so many rows at a time
+    Unnest(String, Vec<Pair>, usize),
+    /// `fetch_unnest`
+    FetchUnnest(String, Vec<Pair>),
 }
 
 impl From<Typed> for Step {
@@ -50,7 +63,11 @@ impl Typed {
             Self::All(sql, params) => vec![Action::FetchEach(sql, params)],
             Self::Optional(sql, params) => vec![Action::FetchOptional(sql, params)],
             Self::Stream(sql, params) => vec![Action::Stream(sql, params, None, Vec::new())],
-            Self::RowsIn(table, columns, _) | Self::IterIn(table, columns, _) => {
+            Self::Execute(..) | Self::Unnest(..) | Self::FetchUnnest(..) => Vec::new(),
+            Self::RowsIn(table, columns, _)
+            | Self::IterIn(table, columns, _)
+            | Self::RowsInTold(table, columns, _)
+            | Self::IterInTold(table, columns, _) => {
                 vec![Action::Describe(format!("SELECT {} FROM {table}", columns.join(", ")))]
             }
             Self::RowsOut(query) => {
@@ -79,6 +96,31 @@ impl Typed {
                 Ok(mut rows) => Ok(blocking::take(&mut rows, None)),
                 Err(error) => Err(error),
             }),
+            Self::RowsInTold(table, columns, rows) => {
+                let (mut told, options) = (Vec::new(), BulkOptions::new());
+                let options = options.progress(|rows| told.push(rows));
+                let count = db.copy_rows_in_with(table, columns, rows.clone(), options);
+                Reply::Texts(count.map(|count| vec![told_as_text(count, &told)]))
+            }
+            Self::IterInTold(table, columns, rows) => {
+                let (mut told, options) = (Vec::new(), BulkOptions::new());
+                let options = options.progress(|rows| told.push(rows));
+                let count = db.copy_iter_in_with(table, columns, rows.clone().into_iter(), options);
+                Reply::Texts(count.map(|count| vec![told_as_text(count, &told)]))
+            }
+            Self::Execute(sql, rows, chunk) => {
+                let mut told = Vec::new();
+                let options = BulkOptions::new().chunk(*chunk).progress(|rows| told.push(rows));
+                let affected = db.execute_rows(sql, rows.clone(), options);
+                Reply::Texts(affected.map(|affected| vec![told_as_text(affected, &told)]))
+            }
+            Self::Unnest(sql, rows, chunk) => {
+                let mut told = Vec::new();
+                let options = BulkOptions::new().chunk(*chunk).progress(|rows| told.push(rows));
+                let affected = db.execute_unnest(sql, rows.clone(), options);
+                Reply::Texts(affected.map(|affected| vec![told_as_text(affected, &told)]))
+            }
+            Self::FetchUnnest(sql, rows) => Reply::Rows(db.fetch_unnest(sql, rows.clone())),
         }
     }
 
@@ -111,8 +153,38 @@ impl Typed {
                 Ok(mut rows) => Ok(nonblocking::take(&mut rows, None).await),
                 Err(error) => Err(error),
             }),
+            Self::RowsInTold(table, columns, rows) => {
+                let (mut told, options) = (Vec::new(), BulkOptions::new());
+                let options = options.progress(|rows| told.push(rows));
+                let count = db.copy_rows_in_with(table, columns, rows.clone(), options).await;
+                Reply::Texts(count.map(|count| vec![told_as_text(count, &told)]))
+            }
+            Self::IterInTold(table, columns, rows) => {
+                let (mut told, options) = (Vec::new(), BulkOptions::new());
+                let options = options.progress(|rows| told.push(rows));
+                let count = db.copy_stream_in_with(table, columns, stream::iter(rows.clone()), options).await;
+                Reply::Texts(count.map(|count| vec![told_as_text(count, &told)]))
+            }
+            Self::Execute(sql, rows, chunk) => {
+                let mut told = Vec::new();
+                let options = BulkOptions::new().chunk(*chunk).progress(|rows| told.push(rows));
+                let affected = db.execute_rows(sql, rows.clone(), options).await;
+                Reply::Texts(affected.map(|affected| vec![told_as_text(affected, &told)]))
+            }
+            Self::Unnest(sql, rows, chunk) => {
+                let mut told = Vec::new();
+                let options = BulkOptions::new().chunk(*chunk).progress(|rows| told.push(rows));
+                let affected = db.execute_unnest(sql, rows.clone(), options).await;
+                Reply::Texts(affected.map(|affected| vec![told_as_text(affected, &told)]))
+            }
+            Self::FetchUnnest(sql, rows) => Reply::Rows(db.fetch_unnest(sql, rows.clone()).await),
         }
     }
+}
+
+/// How many rows there were in all, and what the progress callback was told.
+pub(super) fn told_as_text(rows: u64, told: &[u64]) -> String {
+    format!("{rows} rows, told {told:?}")
 }
 
 fn one(value: impl Debug) -> Vec<String> {

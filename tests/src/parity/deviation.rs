@@ -39,6 +39,7 @@ pub const DEVIATIONS: &[Deviation] = &[
     },
     Renamed { blocking: "fetch_iter_as", nonblocking: "fetch_stream_as", reason: "as fetch_stream" },
     Renamed { blocking: "copy_iter_in", nonblocking: "copy_stream_in", reason: "as fetch_stream" },
+    Renamed { blocking: "copy_iter_in_with", nonblocking: "copy_stream_in_with", reason: "as fetch_stream" },
     Renamed { blocking: "RowIter", nonblocking: "RowStream", reason: "as fetch_stream" },
     Renamed { blocking: "BytesIter", nonblocking: "BytesStream", reason: "as fetch_stream" },
     Renamed { blocking: "Iterator", nonblocking: "Stream", reason: "the async counterpart of the standard's trait" },

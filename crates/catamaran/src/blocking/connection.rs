@@ -27,9 +27,9 @@ pub(crate) struct Connection(Mutex<Option<Open>>);
 
 /// What a connection consists of.
 pub(crate) struct Open {
-    client: Client,
+    pub(super) client: Client,
     cancel: (CancelToken, Connector),
-    statements: StatementCache,
+    pub(super) statements: StatementCache,
     traces: Traces,
     /// A stream was dropped before its end: the statement may still run.
     abandoned: bool,
@@ -204,16 +204,27 @@ impl Open {
     pub(crate) fn rollback(&mut self, level: Level) -> Result<()> {
         self.client.batch_execute(&level.rollback_sql()).map_err(using)?;
         self.failed = false;
-        // What was changed within a transaction changes back.
-        if self.traces.has(Traces::SCHEMA) {
-            self.statements.clear();
-        }
+        self.rolled_back();
         self.ended(level);
         Ok(())
     }
 
+    /// The outermost transaction was rolled back.
+    pub(super) fn undone(&mut self) {
+        self.failed = false;
+        self.rolled_back();
+        self.ended(Level::OUTERMOST);
+    }
+
+    /// What was changed within a transaction changes back.
+    fn rolled_back(&mut self) {
+        if self.traces.has(Traces::SCHEMA) {
+            self.statements.clear();
+        }
+    }
+
     /// Nothing is left of a transaction once its outermost level has ended.
-    fn ended(&mut self, level: Level) {
+    pub(super) fn ended(&mut self, level: Level) {
         if level.is_outermost() {
             self.traces = self.traces.without(Traces::TRANSACTION).settled();
         }
@@ -276,6 +287,10 @@ impl Open {
         }
     }
 
+    pub(super) fn left(&self) -> Traces {
+        self.traces
+    }
+
     fn note(&mut self, traces: Traces) {
         if traces.has(Traces::SCHEMA) {
             self.statements.clear();
@@ -290,7 +305,7 @@ impl Open {
     }
 
     /// The statement of this text, prepared now if it is not kept. Also notes what running it may leave.
-    fn keep(&mut self, sql: &str) -> Result<Kept> {
+    pub(super) fn keep(&mut self, sql: &str) -> Result<Kept> {
         let kept = match self.statements.get(sql) {
             Some(kept) => kept,
             None => {
@@ -305,7 +320,7 @@ impl Open {
 
     /// Forgets a statement that no longer fits; it may be prepared and run again, since the server refused to run it.
     /// Inside a transaction the refusal has failed the transaction.
-    fn may_prepare_again(&mut self, sql: &str, error: &Error) -> bool {
+    pub(super) fn may_prepare_again(&mut self, sql: &str, error: &Error) -> bool {
         if !error.is_stale_statement() {
             return false;
         }

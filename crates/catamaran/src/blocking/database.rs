@@ -19,8 +19,10 @@ use super::{
     transaction::OpenTransaction,
 };
 use crate::{
-    BytesIter, Config, DatabaseService, Description, EachRow, Error, ErrorKind, Executor, PoolStatus, Result, Row,
-    RowIter, Session, Transaction, TransactionOptions, row_count,
+    Batch, BytesIter, Config, DatabaseService, Description, EachRow, Error, ErrorKind, Executor, Outcome, PoolStatus,
+    Result, Row, RowIter, Session, Transaction, TransactionOptions,
+    many::{Many, Within, counts},
+    row_count,
 };
 
 /// What r2d2 may take beyond the time for connecting, so that it is the connection's error that arrives.
@@ -148,6 +150,20 @@ impl Executor for R2d2Database {
 
     fn describe(&self, sql: &str) -> Result<Description> {
         self.checkout()?.connection().with(|open| open.describe(sql))
+    }
+
+    fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(counts(self.checkout()?.connection().with(|open| open.many(Many::Sets(sql, sets), Within::Connection))?))
+    }
+
+    fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.checkout()?.connection().with(|open| open.many(Many::Batch(batch), Within::Connection))
     }
 }
 

@@ -15,7 +15,9 @@ use super::{
     transaction::OpenTransaction,
 };
 use crate::{
-    BytesIter, Description, EachRow, Executor, Result, Row, RowIter, Session, Transaction, TransactionOptions,
+    Batch, BytesIter, Description, EachRow, Executor, Outcome, Result, Row, RowIter, Session, Transaction,
+    TransactionOptions,
+    many::{Many, Within, counts},
     row_count,
 };
 
@@ -125,6 +127,20 @@ impl Executor for Lease {
 
     fn describe(&self, sql: &str) -> Result<Description> {
         self.connection.with(|open| open.describe(sql))
+    }
+
+    fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(counts(self.connection.with(|open| open.many(Many::Sets(sql, sets), Within::Connection))?))
+    }
+
+    fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.connection.with(|open| open.many(Many::Batch(batch), Within::Connection))
     }
 }
 

@@ -4,6 +4,7 @@ mod connection;
 mod database;
 mod lease;
 mod manager;
+mod many;
 mod queue;
 mod stream;
 mod teardown;

@@ -5,7 +5,9 @@ use postgres_types::ToSql;
 
 use super::{connection::Connection, lease::Holder, stream};
 use crate::{
-    BytesIter, Description, EachRow, Executor, Result, Row, RowIter, Transaction, TransactionOptions, row_count,
+    Batch, BytesIter, Description, EachRow, Executor, Outcome, Result, Row, RowIter, Transaction, TransactionOptions,
+    many::{Many, Within, counts},
+    row_count,
     transaction::Level,
 };
 
@@ -97,5 +99,19 @@ impl Executor for OpenTransaction<'_> {
 
     fn describe(&self, sql: &str) -> Result<Description> {
         self.connection().with(|open| open.describe(sql))
+    }
+
+    fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(counts(self.connection().with(|open| open.many(Many::Sets(sql, sets), Within::Transaction))?))
+    }
+
+    fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.connection().with(|open| open.many(Many::Batch(batch), Within::Transaction))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use postgres_types::{Format, IsNull, ToSql, WrongType};
+use postgres_types::{Format, IsNull, ToSql, Type, WrongType};
 
 use super::{CopyRow, SIGNATURE};
 use crate::{Column, Error, ErrorKind, Result};
@@ -31,6 +31,11 @@ impl Encoder {
         buffer.put_i32(0);
         buffer.put_i32(0);
         Ok(Self { columns, fields, rows: 0, buffer, over: false })
+    }
+
+    /// The number of rows taken so far.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// Whether the last chunk has been handed out.
@@ -62,10 +67,10 @@ impl Encoder {
         }
         self.buffer.put_i16(self.fields);
         for (at, column) in self.columns.iter().enumerate() {
-            let Some(value) = row.field(at) else {
+            let Some(field) = row.field(at) else {
                 return Err(self.wrong_length(at));
             };
-            field(&mut self.buffer, column, value).map_err(|cause| wrong_value(self.rows, column, cause))?;
+            value(&mut self.buffer, column.ty(), field).map_err(|cause| wrong_value(self.rows, column, cause))?;
         }
         Ok(())
     }
@@ -77,26 +82,26 @@ impl Encoder {
 }
 
 /// Appends a value with its length.
-fn field(
+pub(crate) fn value(
     buffer: &mut BytesMut,
-    column: &Column,
+    ty: &Type,
     value: &dyn ToSql,
-) -> Result<(), Box<dyn std::error::Error + Sync + Send>> {
+) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
     let start = buffer.len();
     buffer.put_i32(-1);
     let data = buffer.len();
-    if let IsNull::Yes = value.to_sql_checked(column.ty(), buffer)? {
+    if let IsNull::Yes = value.to_sql_checked(ty, buffer)? {
         buffer.truncate(data);
-        return Ok(());
+        return Ok(IsNull::Yes);
     }
-    if let Format::Text = value.encode_format(column.ty()) {
+    if let Format::Text = value.encode_format(ty) {
         return Err("only the text form is known".into());
     }
     let length = i32::try_from(buffer.len() - data)?;
     if let Some(place) = buffer.get_mut(start..data) {
         place.copy_from_slice(&length.to_be_bytes());
     }
-    Ok(())
+    Ok(IsNull::No)
 }
 
 /// Rows are counted from 1. What else than the type is wrong with a value is left out: the text may quote it.

@@ -6,6 +6,7 @@
 
 mod decode;
 mod encode;
+mod field;
 mod row;
 
 use std::{iter, sync::Arc, task::ready};
@@ -16,9 +17,13 @@ use futures_util::stream;
 
 use decode::Decoder;
 use encode::Encoder;
+pub(crate) use encode::value;
+pub(crate) use field::Field;
 pub use row::CopyRow;
 
-use crate::{AsyncIter, BytesIter, BytesStream, Column, Description, Error, ErrorKind, Result, RowIter, RowStream};
+use crate::{
+    AsyncIter, BulkOptions, BytesIter, BytesStream, Column, Description, Error, ErrorKind, Result, RowIter, RowStream,
+};
 
 /// What every binary COPY begins with.
 const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
@@ -43,13 +48,16 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The chunks of data that hold these rows. The first error ends them.
+/// The chunks of data that hold these rows. The first error ends them. Asking for the next one tells that those before
+/// it are on their way.
 pub(crate) fn encoded<R: CopyRow>(
     description: Description,
     mut rows: impl Iterator<Item = Result<R>> + Send,
+    options: &mut BulkOptions<'_>,
 ) -> Result<impl Iterator<Item = Result<Bytes>> + Send> {
     let mut encoder = Encoder::new(shared(&description))?;
     Ok(iter::from_fn(move || {
+        tell(&encoder, options);
         loop {
             if encoder.is_over() {
                 return None;
@@ -65,19 +73,31 @@ pub(crate) fn encoded<R: CopyRow>(
 pub(crate) fn encoded_stream<R: CopyRow>(
     description: Description,
     rows: impl Stream<Item = Result<R>> + Send,
+    options: &mut BulkOptions<'_>,
 ) -> Result<impl Stream<Item = Result<Bytes>> + Send + Unpin> {
     let mut encoder = Encoder::new(shared(&description))?;
-    let mut rows = Box::pin(rows);
+    let (mut rows, mut fresh) = (Box::pin(rows), true);
     Ok(stream::poll_fn(move |cx| {
+        if std::mem::take(&mut fresh) {
+            tell(&encoder, options);
+        }
         loop {
             if encoder.is_over() {
                 return None.into();
             }
             if let Some(chunk) = encoder.step(ready!(rows.as_mut().poll_next(cx))) {
+                fresh = true;
                 return Some(chunk).into();
             }
         }
     }))
+}
+
+/// The last chunk is told of when the server has taken it.
+fn tell(encoder: &Encoder, options: &mut BulkOptions<'_>) {
+    if !encoder.is_over() && encoder.rows() > 0 {
+        options.tell(encoder.rows());
+    }
 }
 
 /// The rows that these chunks of data hold. The first error ends them.

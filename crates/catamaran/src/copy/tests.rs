@@ -17,7 +17,7 @@ fn people(count: i64) -> Vec<Person> {
 }
 
 fn encode<R: CopyRow>(rows: impl IntoIterator<Item = R, IntoIter: Send>) -> Result<Vec<Bytes>> {
-    encoded(description(), rows.into_iter().map(Ok))?.collect()
+    encoded(description(), rows.into_iter().map(Ok), &mut BulkOptions::new())?.collect()
 }
 
 fn decode(chunks: Vec<Bytes>) -> Result<Vec<Row>> {
@@ -40,7 +40,10 @@ fn in_chunks_of(data: &[u8], length: usize) -> Vec<Bytes> {
 fn the_format_is_the_documented_one() {
     let columns = vec![Column::new("id", Type::INT8), Column::new("name", Type::TEXT)];
     let rows = [(7i64, Some("é")), (8, None)].into_iter().map(Ok);
-    let chunks: Vec<Bytes> = encoded(Description::new(vec![], columns), rows).unwrap().map(Result::unwrap).collect();
+    let chunks: Vec<Bytes> = encoded(Description::new(vec![], columns), rows, &mut BulkOptions::new())
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
     let mut expected = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
     expected.extend(b"\0\x02\0\0\0\x08\0\0\0\0\0\0\0\x07\0\0\0\x02\xc3\xa9");
     expected.extend(b"\0\x02\0\0\0\x08\0\0\0\0\0\0\0\x08\xff\xff\xff\xff");
@@ -61,8 +64,10 @@ fn rows_come_back_whatever_the_chunks() {
 #[test]
 fn both_twins_do_the_same() {
     let rows = || people(5000).into_iter().map(Ok);
-    let blocking: Vec<Bytes> = encoded(description(), rows()).unwrap().map(Result::unwrap).collect();
-    let stream = encoded_stream(description(), stream::iter(rows())).unwrap();
+    let blocking: Vec<Bytes> =
+        encoded(description(), rows(), &mut BulkOptions::new()).unwrap().map(Result::unwrap).collect();
+    let mut options = BulkOptions::new();
+    let stream = encoded_stream(description(), stream::iter(rows()), &mut options).unwrap();
     let awaited: Vec<Bytes> = stream.map(Result::unwrap).collect().now_or_never().unwrap();
     assert_eq!(blocking, awaited);
     assert!(blocking.len() > 1 && blocking.iter().all(|chunk| chunk.len() < 2 * 64 * 1024));
@@ -100,7 +105,7 @@ fn what_does_not_fit_is_named() {
     // The error ends the data, without a trailer that would make the COPY succeed.
     let rows = [vec![1i64], vec![]].into_iter().map(Ok);
     let columns = vec![Column::new("id", Type::INT8)];
-    let items: Vec<_> = encoded(Description::new(vec![], columns), rows).unwrap().collect();
+    let items: Vec<_> = encoded(Description::new(vec![], columns), rows, &mut BulkOptions::new()).unwrap().collect();
     assert!(matches!(&items[..], [Err(error)] if error.to_string() == "row 2 has 0 fields for 1 columns"));
 }
 
@@ -108,7 +113,7 @@ fn what_does_not_fit_is_named() {
 fn an_error_among_the_rows_is_the_error() {
     let failed = Error::new(ErrorKind::NoRows, "source");
     let rows = [Ok((1i64, "a", vec![1i32])), Err(failed)];
-    let items: Vec<_> = encoded(description(), rows.into_iter()).unwrap().collect();
+    let items: Vec<_> = encoded(description(), rows.into_iter(), &mut BulkOptions::new()).unwrap().collect();
     assert!(matches!(&items[..], [Err(error)] if error.kind() == ErrorKind::NoRows));
 }
 

@@ -4,7 +4,10 @@ use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
 use postgres_types::{FromSqlOwned, ToSql};
 
-use crate::{AsyncExecutor, AsyncIter, CopyRow, Executor, FromRow, Iter, Result, RowIter, RowReader, RowStream, copy};
+use crate::{
+    AsyncExecutor, AsyncIter, BulkOptions, CopyRow, Executor, FromRow, Iter, Result, RowIter, RowReader, RowStream,
+    copy,
+};
 
 /// Generic methods of every [`Executor`].
 ///
@@ -87,7 +90,8 @@ pub trait ExecutorExt: Executor {
         I: Iterator<Item = Result<R>> + Send,
     {
         let (types, copy) = copy::in_sql(table, columns)?;
-        let mut chunks = copy::encoded(self.describe(&types)?, rows)?;
+        let mut options = BulkOptions::new();
+        let mut chunks = copy::encoded(self.describe(&types)?, rows, &mut options)?;
         self.copy_in(&copy, &mut chunks)
     }
 
@@ -200,7 +204,8 @@ pub trait AsyncExecutorExt: AsyncExecutor {
     {
         async move {
             let (types, copy) = copy::in_sql(table, columns)?;
-            let mut chunks = copy::encoded_stream(self.describe(&types).await?, rows)?;
+            let mut options = BulkOptions::new();
+            let mut chunks = copy::encoded_stream(self.describe(&types).await?, rows, &mut options)?;
             self.copy_in(&copy, &mut chunks).await
         }
     }

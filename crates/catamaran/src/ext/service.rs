@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{attempt::Attempt, watched::Seen};
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
-use crate::{AsyncDatabaseService, ext::AsyncAttempt};
-use crate::{DatabaseService, Error, ErrorKind, TransactionOptions, retry::Retry};
+use crate::{AsyncBulkExt as _, AsyncDatabaseService, ext::AsyncAttempt};
+use crate::{BulkExt as _, BulkOptions, CopyRow, DatabaseService, Error, ErrorKind, TransactionOptions, retry::Retry};
 
 /// Generic methods of every [`DatabaseService`].
 pub trait DatabaseServiceExt: DatabaseService {
@@ -48,6 +48,29 @@ pub trait DatabaseServiceExt: DatabaseService {
                 }
             };
             std::thread::sleep(failed.wait(&mut retry)?);
+        }
+    }
+
+    #[doc = include_str!("../../docs/execute_rows_in_transaction.md")]
+    #[track_caller]
+    fn execute_rows_in_transaction<R, I>(
+        &self,
+        transaction: TransactionOptions,
+        sql: &str,
+        rows: I,
+        options: BulkOptions<'_>,
+    ) -> Result<u64, Error>
+    where
+        R: CopyRow + Send + Sync,
+        I: IntoIterator<Item = R, IntoIter: Send>,
+    {
+        let transaction = self.begin(transaction)?;
+        match transaction.execute_rows(sql, rows, options) {
+            Ok(affected) => transaction.commit().map(|()| affected),
+            Err(error) => {
+                let _ = transaction.rollback();
+                Err(error)
+            }
         }
     }
 }
@@ -97,6 +120,35 @@ pub trait AsyncDatabaseServiceExt: AsyncDatabaseService {
                     }
                 };
                 tokio::time::sleep(failed.wait(&mut retry)?).await;
+            }
+        }
+    }
+
+    #[doc = include_str!("../../docs/execute_rows_in_transaction.md")]
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before the commit, nothing is kept; dropped during the commit, whether it took effect is unknown.
+    fn execute_rows_in_transaction<R, I>(
+        &self,
+        transaction: TransactionOptions,
+        sql: &str,
+        rows: I,
+        options: BulkOptions<'_>,
+    ) -> impl Future<Output = Result<u64, Error>> + Send
+    where
+        R: CopyRow + Send + Sync,
+        I: IntoIterator<Item = R, IntoIter: Send>,
+    {
+        let rows = rows.into_iter();
+        async move {
+            let transaction = self.begin(transaction).await?;
+            match transaction.execute_rows(sql, rows, options).await {
+                Ok(affected) => transaction.commit().await.map(|()| affected),
+                Err(error) => {
+                    let _ = transaction.rollback().await;
+                    Err(error)
+                }
             }
         }
     }

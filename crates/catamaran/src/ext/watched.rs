@@ -9,8 +9,8 @@ use futures_util::StreamExt as _;
 use postgres_types::ToSql;
 
 use crate::{
-    AsyncExecutor, AsyncIter, AsyncTransaction, BytesIter, BytesStream, Description, EachRow, Error, Executor, Iter,
-    Result, Row, RowIter, RowStream, Transaction,
+    AsyncExecutor, AsyncIter, AsyncTransaction, Batch, BytesIter, BytesStream, Description, EachRow, Error, Executor,
+    Iter, Outcome, Result, Row, RowIter, RowStream, Transaction,
 };
 
 /// The retryable error that a transaction is failed by.
@@ -111,6 +111,16 @@ impl Executor for Watched<Box<dyn Transaction + '_>> {
     fn describe(&self, sql: &str) -> Result<Description> {
         self.seen.statement(self.inner.describe(sql))
     }
+
+    #[track_caller]
+    fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        self.seen.statement(self.inner.execute_many(sql, sets))
+    }
+
+    #[track_caller]
+    fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        self.seen.statement(self.inner.run_batch(batch))
+    }
 }
 
 #[async_trait]
@@ -153,6 +163,14 @@ impl AsyncExecutor for Watched<Box<dyn AsyncTransaction + '_>> {
 
     async fn describe(&self, sql: &str) -> Result<Description> {
         self.seen.statement(self.inner.describe(sql).await)
+    }
+
+    async fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        self.seen.statement(self.inner.execute_many(sql, sets).await)
+    }
+
+    async fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        self.seen.statement(self.inner.run_batch(batch).await)
     }
 }
 

@@ -33,7 +33,7 @@ use crate::{
 /// What was going on when a call was dropped, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-enum Abandoned {
+pub(super) enum Abandoned {
     Nothing,
     /// May be cancelled on the server.
     Statement,
@@ -44,7 +44,7 @@ enum Abandoned {
 }
 
 pub(crate) struct Connection {
-    client: ClientWrapper,
+    pub(super) client: ClientWrapper,
     cancel: (CancelToken, Connector),
     statements: Mutex<StatementCache>,
     /// Held while a statement is prepared, which several may ask for at once on a shared connection.
@@ -58,7 +58,7 @@ pub(crate) struct Connection {
     /// The server said goodbye, which the driver notices only at its next read.
     lost: AtomicBool,
     /// A row or COPY stream is open.
-    streaming: AtomicBool,
+    pub(super) streaming: AtomicBool,
 }
 
 impl Connection {
@@ -248,7 +248,7 @@ impl Connection {
     }
 
     /// Nothing is left of a transaction once its outermost level has ended.
-    fn ended(&self, level: Level) {
+    pub(super) fn ended(&self, level: Level) {
         if level.is_outermost() {
             self.traces.store(self.left().without(Traces::TRANSACTION).settled().bits(), SeqCst);
         }
@@ -285,11 +285,11 @@ impl Connection {
         }
     }
 
-    fn left(&self) -> Traces {
+    pub(super) fn left(&self) -> Traces {
         Traces::from_bits(self.traces.load(SeqCst))
     }
 
-    fn note(&self, traces: Traces) {
+    pub(super) fn note(&self, traces: Traces) {
         if traces.has(Traces::SCHEMA) {
             self.statements().clear();
         }
@@ -311,11 +311,27 @@ impl Connection {
         }
     }
 
-    fn start(&self, what: Abandoned) -> Result<Running<'_>> {
+    pub(super) fn start(&self, what: Abandoned) -> Result<Running<'_>> {
         if self.streaming.load(SeqCst) {
             return Err(Error::busy());
         }
-        Ok(Running { connection: self, what, over: false })
+        Ok(self.mark(what))
+    }
+
+    /// Notes what is going on, for what already has the connection.
+    pub(super) fn mark(&self, what: Abandoned) -> Running<'_> {
+        Running { connection: self, what, over: false }
+    }
+
+    pub(super) fn abandon(&self, what: Abandoned) {
+        self.abandoned.fetch_max(what as u8, SeqCst);
+    }
+
+    /// The outermost transaction was rolled back.
+    pub(super) fn undone(&self) {
+        self.failed.store(false, SeqCst);
+        self.rolled_back();
+        self.ended(Level::OUTERMOST);
     }
 
     async fn execute_kept(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
@@ -384,7 +400,7 @@ impl Connection {
 
     /// Forgets a statement that no longer fits; it may be prepared and run again, since the server refused to run it.
     /// Inside a transaction the refusal has failed the transaction.
-    fn may_prepare_again(&self, sql: &str, error: &Error) -> bool {
+    pub(super) fn may_prepare_again(&self, sql: &str, error: &Error) -> bool {
         if !error.is_stale_statement() {
             return false;
         }
@@ -392,20 +408,20 @@ impl Connection {
         !self.left().has(Traces::TRANSACTION)
     }
 
-    fn statements(&self) -> std::sync::MutexGuard<'_, StatementCache> {
+    pub(super) fn statements(&self) -> std::sync::MutexGuard<'_, StatementCache> {
         self.statements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A request on its way. Dropped before it is done, it marks the connection.
-struct Running<'a> {
+pub(super) struct Running<'a> {
     connection: &'a Connection,
     what: Abandoned,
     over: bool,
 }
 
 impl Running<'_> {
-    fn done<T>(mut self, result: Result<T>) -> Result<T> {
+    pub(super) fn done<T>(mut self, result: Result<T>) -> Result<T> {
         self.over = true;
         self.connection.note_failure(&result);
         result

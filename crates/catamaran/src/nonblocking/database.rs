@@ -28,8 +28,10 @@ use super::{
     transaction::OpenTransaction,
 };
 use crate::{
-    AsyncDatabaseService, AsyncExecutor, AsyncSession, AsyncTransaction, BytesStream, Config, Description, EachRow,
-    Error, ErrorKind, PoolStatus, Result, Row, RowStream, TransactionOptions, row_count,
+    AsyncDatabaseService, AsyncExecutor, AsyncSession, AsyncTransaction, Batch, BytesStream, Config, Description,
+    EachRow, Error, ErrorKind, Outcome, PoolStatus, Result, Row, RowStream, TransactionOptions,
+    many::{Many, Within, counts},
+    row_count,
 };
 
 /// The longest time between two looks for idle connections to close.
@@ -242,6 +244,20 @@ impl AsyncExecutor for DeadpoolDatabase {
 
     async fn describe(&self, sql: &str) -> Result<Description> {
         self.checkout().await?.connection().describe(sql).await
+    }
+
+    async fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(counts(self.checkout().await?.connection().many(Many::Sets(sql, sets), Within::Connection).await?))
+    }
+
+    async fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.checkout().await?.connection().many(Many::Batch(batch), Within::Connection).await
     }
 }
 

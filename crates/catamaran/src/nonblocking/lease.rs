@@ -11,8 +11,11 @@ use tokio::runtime::Handle;
 
 use super::{connection::Connection, manager::Manager, stream, transaction::OpenTransaction};
 use crate::{
-    AsyncExecutor, AsyncSession, AsyncTransaction, BytesStream, Description, EachRow, Result, Row, RowStream,
-    TransactionOptions, aging::Aging, row_count,
+    AsyncExecutor, AsyncSession, AsyncTransaction, Batch, BytesStream, Description, EachRow, Outcome, Result, Row,
+    RowStream, TransactionOptions,
+    aging::Aging,
+    many::{Many, Within, counts},
+    row_count,
 };
 
 /// One connection, taken. Also what a session is.
@@ -128,6 +131,20 @@ impl AsyncExecutor for Lease {
 
     async fn describe(&self, sql: &str) -> Result<Description> {
         self.connection.describe(sql).await
+    }
+
+    async fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(counts(self.connection.many(Many::Sets(sql, sets), Within::Connection).await?))
+    }
+
+    async fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.connection.many(Many::Batch(batch), Within::Connection).await
     }
 }
 

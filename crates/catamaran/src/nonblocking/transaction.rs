@@ -7,8 +7,11 @@ use postgres_types::ToSql;
 
 use super::{connection::Connection, lease::Holder, stream};
 use crate::{
-    AsyncExecutor, AsyncTransaction, BytesStream, Description, EachRow, Result, Row, RowStream, TransactionOptions,
-    row_count, transaction::Level,
+    AsyncExecutor, AsyncTransaction, Batch, BytesStream, Description, EachRow, Outcome, Result, Row, RowStream,
+    TransactionOptions,
+    many::{Many, Within, counts},
+    row_count,
+    transaction::Level,
 };
 
 /// A transaction, or a savepoint of one.
@@ -101,5 +104,19 @@ impl AsyncExecutor for OpenTransaction<'_> {
 
     async fn describe(&self, sql: &str) -> Result<Description> {
         self.connection().describe(sql).await
+    }
+
+    async fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(counts(self.connection().many(Many::Sets(sql, sets), Within::Transaction).await?))
+    }
+
+    async fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.connection().many(Many::Batch(batch), Within::Transaction).await
     }
 }

@@ -33,6 +33,19 @@ fn methods() -> Vec<(&'static str, Step)> {
             describe("SELECT id, name FROM boats WHERE id = $1 AND name = $2")
                 .gives(Expected::Description("int8, text", columns)),
         ),
+        (
+            "execute_many",
+            execute_many("UPDATE boats SET name = $1 WHERE id >= $2", vec![p!["Vega", 1i64], p!["Lyra", 2i64]])
+                .gives(counts(&[2, 1])),
+        ),
+        (
+            "run_batch",
+            run_batch(vec![
+                (Want::Count, "DELETE FROM boats WHERE id = $1", p![1i64]),
+                (Want::Rows, "SELECT * FROM boats", p![]),
+            ])
+            .gives(Expected::Each(vec![count(1), rows(columns, json!([[2, null]]))])),
+        ),
     ]
 }
 

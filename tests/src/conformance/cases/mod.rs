@@ -1,11 +1,13 @@
 //! The cases, by topic.
 
 mod batch;
+mod bulk;
 mod constraints;
 mod copy;
 mod decode;
 mod describe;
 mod json;
+mod many;
 mod methods;
 mod params;
 mod rows;
@@ -44,6 +46,8 @@ pub fn all() -> Vec<Case> {
         describe::cases(),
         schema::cases(),
         typed::cases(),
+        many::cases(),
+        bulk::cases(),
     ];
     let cases = topics.concat();
     let mut names: Vec<_> = cases.iter().map(|case| &case.name).collect();

@@ -18,7 +18,7 @@ fn gone(name: &str, within: Vec<Step>, after: Vec<Step>) -> Case {
     case(name).step(session(within)).step(session(after.clone())).steps(after)
 }
 
-const LOCKS: &str = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory'";
+const LOCKS: &str = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()";
 const CURSORS: &str = "SELECT count(*) AS n FROM pg_cursors WHERE is_holdable";
 const LISTENING: &str = "SELECT count(*) AS n FROM pg_listening_channels()";
 

@@ -9,11 +9,11 @@ use catamaran::{
     Error, Result, TransactionOptions,
     mock::{
         MockAsyncDatabaseService, MockAsyncSession, MockAsyncTransaction, MockDatabaseService, MockSession,
-        MockTransaction, Reply as Later, Sequence, eq,
+        MockTransaction, Params, Reply as Later, Sequence, eq, sql_is,
     },
 };
 
-use self::statement::ExpectStatement as _;
+use self::statement::{ExpectStatement as _, of_each};
 use super::{
     case::{Action, End, Step},
     outcome::Reply,
@@ -130,6 +130,26 @@ macro_rules! scripted {
                         }
                         Action::Closure(options, runs) => self.closure(*options, runs),
                         Action::OnService(steps) => self.steps(&mut At::Service, steps),
+                        Action::RowsInTransaction(sql, rows, _) => {
+                            let texts = reply_of!(self.tape, Texts);
+                            let (slot, answer) = later_filled(Ok(()));
+                            let call = self.service.expect_begin().with(eq(TransactionOptions::new())).times(1);
+                            call.in_sequence(&mut self.order).return_once(move |_| $ready(answer()));
+                            let (mut transaction, failed) = ($transaction::new(), texts.is_err());
+                            for (row, reply) in rows.iter().zip(of_each(rows.len(), texts)) {
+                                let params = Params::of(&[&row.0, &row.1]);
+                                let call = transaction.expect_execute().with(sql_is(sql), params).times(1);
+                                call.in_sequence(&mut self.order).return_once(move |_, _| $ready(reply));
+                            }
+                            if failed {
+                                let call = transaction.expect_rollback().times(1);
+                                call.in_sequence(&mut self.order).return_once(|| $ready(Ok(())));
+                            } else {
+                                let call = transaction.expect_commit().times(1);
+                                call.in_sequence(&mut self.order).return_once(|| $ready(Ok(())));
+                            }
+                            *slot.lock().unwrap() = Some(transaction);
+                        }
                         Action::Ping => {
                             let pong = reply_of!(self.tape, Done);
                             let call = self.service.expect_ping().times(1);

@@ -3,7 +3,7 @@
 use std::slice::Iter;
 
 use catamaran::{
-    Bytes, ErrorKind, Result, Row,
+    Bytes, Error, ErrorKind, Outcome, Result, Row,
     mock::{
         Items, MockAsyncDatabaseService, MockAsyncSession, MockAsyncTransaction, MockDatabaseService, MockSession,
         MockTransaction, Params, Sequence, eq, sql_is,
@@ -11,7 +11,12 @@ use catamaran::{
 };
 
 use super::{at_once, later};
-use crate::conformance::{blocking::borrowed, case::Action, outcome::Reply, typed::Typed};
+use crate::conformance::{
+    blocking::borrowed,
+    case::{Action, Want},
+    outcome::Reply,
+    typed::{Pair, Typed},
+};
 
 /// A mock that can be told to expect a statement.
 pub(super) trait ExpectStatement {
@@ -25,6 +30,31 @@ fn built(rows: Vec<Row>) -> Vec<Row> {
 
 fn items<T>(items: Result<Vec<Result<T>>>, copy: impl Fn(T) -> T) -> Result<Items<T>> {
     items.map(|items| items.into_iter().map(|item| item.map(&copy)).collect::<Vec<_>>().into())
+}
+
+fn is_own(error: &Error) -> bool {
+    error.kind() != ErrorKind::Server
+}
+
+/// The number of rows in a text that says what was told.
+fn rows_of(texts: &[String]) -> u64 {
+    texts[0].split(' ').next().and_then(|number| number.parse().ok()).expect("a number of rows")
+}
+
+/// Answers of which the sum, or the first error, is what was recorded.
+pub(super) fn of_each(calls: usize, recorded: Result<Vec<String>>) -> Vec<Result<u64>> {
+    match recorded {
+        Ok(texts) => (0..calls).map(|call| Ok(if call == 0 { rows_of(&texts) } else { 0 })).collect(),
+        Err(error) => {
+            let failing = error.index().unwrap_or(0);
+            (0..failing).map(|_| Ok(0)).chain([Err(error)]).collect()
+        }
+    }
+}
+
+fn arrays(rows: &[Pair]) -> Params {
+    let (ids, names): (Vec<_>, Vec<_>) = rows.iter().cloned().unzip();
+    Params::of(&[&ids, &names])
 }
 
 macro_rules! expect_statement {
@@ -86,6 +116,49 @@ macro_rules! expect_statement {
                         let call = self.expect_describe().with(sql_is(sql)).times(1);
                         call.in_sequence(order).return_once(move |_| $ready(reply));
                     }
+                    Action::Many(sql, sets) => {
+                        let counted = reply_of!(tape, Counts);
+                        for (index, set) in sets.iter().enumerate() {
+                            let reply = match &counted {
+                                Ok(counts) => Ok(counts[index]),
+                                Err(error) if error.index() == Some(index) => Err(error.clone()),
+                                Err(_) => Ok(0),
+                            };
+                            let failed = reply.is_err();
+                            let call = self.expect_execute().with(sql_is(sql), Params::of(&borrowed(set))).times(1);
+                            call.in_sequence(order).return_once(move |_, _| $ready(reply));
+                            if failed {
+                                break;
+                            }
+                        }
+                    }
+                    Action::RunBatch(statements) => {
+                        let came = reply_of!(tape, Each);
+                        for (index, (want, sql, params)) in statements.iter().enumerate() {
+                            let reply = match &came {
+                                Ok(outcomes) => Ok(outcomes[index].clone()),
+                                Err(error) if error.index() == Some(index) => Err(error.clone()),
+                                Err(_) => Ok(Outcome::Count(0)),
+                            };
+                            let failed = reply.is_err();
+                            let params = Params::of(&borrowed(params));
+                            match want {
+                                Want::Count => {
+                                    let call = self.expect_execute().with(sql_is(sql), params).times(1);
+                                    let reply = reply.map(|outcome| outcome.count());
+                                    call.in_sequence(order).return_once(move |_, _| $ready(reply));
+                                }
+                                Want::Rows => {
+                                    let call = self.expect_fetch_all().with(sql_is(sql), params).times(1);
+                                    let reply = reply.map(|outcome| built(outcome.into_rows()));
+                                    call.in_sequence(order).return_once(move |_, _| $ready(reply));
+                                }
+                            }
+                            if failed {
+                                break;
+                            }
+                        }
+                    }
                     Action::Typed(typed) => {
                         let mut again = tape.clone();
                         for action in typed.base() {
@@ -120,6 +193,39 @@ macro_rules! expect_statement {
                                 if copies {
                                     let call = self.expect_copy_out().times(1);
                                     call.in_sequence(order).return_once(move |_| $ready(chunks));
+                                }
+                            }
+                            // The same, told of their progress.
+                            Typed::RowsInTold(..) | Typed::IterInTold(..) => {
+                                let description = reply_of!(again, Description);
+                                let counted = reply_of!(tape, Texts).map(|texts| rows_of(&texts));
+                                let copies = description.is_ok() && !counted.as_ref().is_err_and(is_own);
+                                let call = self.expect_describe().times(1);
+                                call.in_sequence(order).return_once(move |_| $ready(description));
+                                if copies {
+                                    let call = self.expect_copy_in().times(1);
+                                    call.in_sequence(order).return_once(move |_, _| $ready(counted));
+                                }
+                            }
+                            Typed::Execute(sql, rows, _) => {
+                                for (row, reply) in rows.iter().zip(of_each(rows.len(), reply_of!(tape, Texts))) {
+                                    let params = Params::of(&[&row.0, &row.1]);
+                                    let call = self.expect_execute().with(sql_is(sql), params).times(1);
+                                    call.in_sequence(order).return_once(move |_, _| $ready(reply));
+                                }
+                            }
+                            Typed::Unnest(sql, rows, chunk) => {
+                                let chunks: Vec<_> = rows.chunks(*chunk).map(arrays).collect();
+                                for (params, reply) in chunks.iter().zip(of_each(chunks.len(), reply_of!(tape, Texts))) {
+                                    let call = self.expect_execute().with(sql_is(sql), params.clone()).times(1);
+                                    call.in_sequence(order).return_once(move |_, _| $ready(reply));
+                                }
+                            }
+                            Typed::FetchUnnest(sql, rows) => {
+                                let reply = reply_of!(tape, Rows).map(built);
+                                if !rows.is_empty() {
+                                    let call = self.expect_fetch_all().with(sql_is(sql), arrays(rows)).times(1);
+                                    call.in_sequence(order).return_once(move |_, _| $ready(reply));
                                 }
                             }
                             _ => {

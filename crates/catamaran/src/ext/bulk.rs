@@ -1,0 +1,272 @@
+//! Rows of which there may be many, chunk by chunk, for every executor. The twins stand side by side.
+
+use futures_core::Stream;
+use futures_util::stream;
+
+use crate::{AsyncExecutor, BulkOptions, CopyRow, Executor, Result, Row, Unnest, bulk, copy};
+
+/// How many rows are sent at a time unless the options say otherwise.
+const SETS: usize = 256;
+const UNNESTED: usize = 10_000;
+
+/// Methods of every [`Executor`] that send many rows.
+///
+/// # Blocking
+///
+/// Every method blocks its thread; none may be called on a thread that drives futures.
+pub trait BulkExt: Executor {
+    #[doc = include_str!("../../docs/copy_rows_in_with.md")]
+    #[track_caller]
+    fn copy_rows_in_with<R, I>(&self, table: &str, columns: &[&str], rows: I, options: BulkOptions<'_>) -> Result<u64>
+    where
+        R: CopyRow,
+        I: IntoIterator<Item = R, IntoIter: Send>,
+    {
+        self.copy_iter_in_with(table, columns, rows.into_iter().map(Ok), options)
+    }
+
+    #[doc = include_str!("../../docs/copy_stream_in_with.md")]
+    #[track_caller]
+    fn copy_iter_in_with<R, I>(
+        &self,
+        table: &str,
+        columns: &[&str],
+        rows: I,
+        mut options: BulkOptions<'_>,
+    ) -> Result<u64>
+    where
+        R: CopyRow,
+        I: Iterator<Item = Result<R>> + Send,
+    {
+        let (types, copy) = copy::in_sql(table, columns)?;
+        let description = self.describe(&types)?;
+        let count = self.copy_in(&copy, &mut copy::encoded(description, rows, &mut options)?)?;
+        options.tell(count);
+        Ok(count)
+    }
+
+    #[doc = include_str!("../../docs/execute_rows.md")]
+    ///
+    /// ```no_run
+    /// use catamaran::{BulkOptions, prelude::*};
+    ///
+    /// fn rename(db: &dyn Executor, names: Vec<(i64, String)>) -> catamaran::Result<u64> {
+    ///     db.execute_rows("UPDATE providers SET name = $2 WHERE id = $1", names, BulkOptions::new())
+    /// }
+    /// ```
+    #[track_caller]
+    fn execute_rows<R, I>(&self, sql: &str, rows: I, mut options: BulkOptions<'_>) -> Result<u64>
+    where
+        R: CopyRow + Send + Sync,
+        I: IntoIterator<Item = R, IntoIter: Send>,
+    {
+        let (mut rows, chunk) = (rows.into_iter(), options.chunk_or(SETS));
+        let (mut affected, mut done) = (0, 0);
+        loop {
+            let taken = bulk::take(&mut rows, chunk);
+            if taken.is_empty() {
+                break;
+            }
+            let fields = bulk::fields(&taken);
+            let params = bulk::borrowed(&fields);
+            let sets: Vec<_> = params.iter().map(Vec::as_slice).collect();
+            affected += self.execute_many(sql, &sets).map_err(|error| error.shifted(done))?.iter().sum::<u64>();
+            done += taken.len();
+            options.tell(done as u64);
+        }
+        if done == 0 {
+            options.tell(0);
+        }
+        Ok(affected)
+    }
+
+    #[doc = include_str!("../../docs/execute_unnest.md")]
+    ///
+    /// ```no_run
+    /// use catamaran::{BulkOptions, prelude::*};
+    ///
+    /// fn import(db: &dyn Executor, names: &[(i64, String)]) -> catamaran::Result<u64> {
+    ///     let sql = "INSERT INTO providers (id, name) SELECT * FROM UNNEST($1::int8[], $2::text[])
+    ///                ON CONFLICT (id) DO UPDATE SET name = excluded.name";
+    ///     db.execute_unnest(sql, names, BulkOptions::new())
+    /// }
+    /// ```
+    #[track_caller]
+    fn execute_unnest<R, I>(&self, sql: &str, rows: I, mut options: BulkOptions<'_>) -> Result<u64>
+    where
+        R: CopyRow + Send + Sync,
+        I: IntoIterator<Item = R, IntoIter: Send>,
+    {
+        let (mut rows, chunk) = (rows.into_iter(), options.chunk_or(UNNESTED));
+        let (mut affected, mut done) = (0, 0);
+        loop {
+            let arrays = Unnest::rows_behind(bulk::take(&mut rows, chunk), done)?;
+            if arrays.is_empty() {
+                break;
+            }
+            affected += self.execute(sql, &arrays.params())?;
+            done += arrays.len() as u64;
+            options.tell(done);
+        }
+        if done == 0 {
+            options.tell(0);
+        }
+        Ok(affected)
+    }
+
+    #[doc = include_str!("../../docs/fetch_unnest.md")]
+    #[track_caller]
+    fn fetch_unnest<R, I>(&self, sql: &str, rows: I) -> Result<Vec<Row>>
+    where
+        R: CopyRow + Send + Sync,
+        I: IntoIterator<Item = R, IntoIter: Send>,
+    {
+        let arrays = Unnest::rows(rows)?;
+        if arrays.is_empty() { Ok(Vec::new()) } else { self.fetch_all(sql, &arrays.params()) }
+    }
+}
+
+impl<E: Executor + ?Sized> BulkExt for E {}
+
+/// Methods of every [`AsyncExecutor`] that send many rows. Their futures are `Send`.
+///
+/// # Cancel safety
+///
+/// As for the [`AsyncExecutor`] itself: a call may be dropped at any point. Outside a transaction, chunks that were done
+/// before are kept.
+pub trait AsyncBulkExt: AsyncExecutor {
+    #[doc = include_str!("../../docs/copy_rows_in_with.md")]
+    fn copy_rows_in_with<R, I>(
+        &self,
+        table: &str,
+        columns: &[&str],
+        rows: I,
+        options: BulkOptions<'_>,
+    ) -> impl Future<Output = Result<u64>> + Send
+    where
+        R: CopyRow,
+        I: IntoIterator<Item = R, IntoIter: Send>,
+    {
+        self.copy_stream_in_with(table, columns, stream::iter(rows.into_iter().map(Ok)), options)
+    }
+
+    #[doc = include_str!("../../docs/copy_stream_in_with.md")]
+    fn copy_stream_in_with<R, S>(
+        &self,
+        table: &str,
+        columns: &[&str],
+        rows: S,
+        mut options: BulkOptions<'_>,
+    ) -> impl Future<Output = Result<u64>> + Send
+    where
+        R: CopyRow,
+        S: Stream<Item = Result<R>> + Send,
+    {
+        async move {
+            let (types, copy) = copy::in_sql(table, columns)?;
+            let description = self.describe(&types).await?;
+            let count = self.copy_in(&copy, &mut copy::encoded_stream(description, rows, &mut options)?).await?;
+            options.tell(count);
+            Ok(count)
+        }
+    }
+
+    #[doc = include_str!("../../docs/execute_rows.md")]
+    ///
+    /// ```no_run
+    /// use catamaran::{BulkOptions, prelude::*};
+    ///
+    /// async fn rename(db: &dyn AsyncExecutor, names: Vec<(i64, String)>) -> catamaran::Result<u64> {
+    ///     db.execute_rows("UPDATE providers SET name = $2 WHERE id = $1", names, BulkOptions::new()).await
+    /// }
+    /// ```
+    fn execute_rows<R, I>(
+        &self,
+        sql: &str,
+        rows: I,
+        mut options: BulkOptions<'_>,
+    ) -> impl Future<Output = Result<u64>> + Send
+    where
+        R: CopyRow + Send + Sync,
+        I: IntoIterator<Item = R, IntoIter: Send>,
+    {
+        let mut rows = rows.into_iter();
+        async move {
+            let chunk = options.chunk_or(SETS);
+            let (mut affected, mut done) = (0, 0);
+            loop {
+                let taken = bulk::take(&mut rows, chunk);
+                if taken.is_empty() {
+                    break;
+                }
+                let fields = bulk::fields(&taken);
+                let params = bulk::borrowed(&fields);
+                let sets: Vec<_> = params.iter().map(Vec::as_slice).collect();
+                let counts = self.execute_many(sql, &sets).await.map_err(|error| error.shifted(done))?;
+                affected += counts.iter().sum::<u64>();
+                done += taken.len();
+                options.tell(done as u64);
+            }
+            if done == 0 {
+                options.tell(0);
+            }
+            Ok(affected)
+        }
+    }
+
+    #[doc = include_str!("../../docs/execute_unnest.md")]
+    ///
+    /// ```no_run
+    /// use catamaran::{BulkOptions, prelude::*};
+    ///
+    /// async fn import(db: &dyn AsyncExecutor, names: &[(i64, String)]) -> catamaran::Result<u64> {
+    ///     let sql = "INSERT INTO providers (id, name) SELECT * FROM UNNEST($1::int8[], $2::text[])
+    ///                ON CONFLICT (id) DO UPDATE SET name = excluded.name";
+    ///     db.execute_unnest(sql, names, BulkOptions::new()).await
+    /// }
+    /// ```
+    fn execute_unnest<R, I>(
+        &self,
+        sql: &str,
+        rows: I,
+        mut options: BulkOptions<'_>,
+    ) -> impl Future<Output = Result<u64>> + Send
+    where
+        R: CopyRow + Send + Sync,
+        I: IntoIterator<Item = R, IntoIter: Send>,
+    {
+        let mut rows = rows.into_iter();
+        async move {
+            let chunk = options.chunk_or(UNNESTED);
+            let (mut affected, mut done) = (0, 0);
+            loop {
+                let arrays = Unnest::rows_behind(bulk::take(&mut rows, chunk), done)?;
+                if arrays.is_empty() {
+                    break;
+                }
+                affected += self.execute(sql, &arrays.params()).await?;
+                done += arrays.len() as u64;
+                options.tell(done);
+            }
+            if done == 0 {
+                options.tell(0);
+            }
+            Ok(affected)
+        }
+    }
+
+    #[doc = include_str!("../../docs/fetch_unnest.md")]
+    fn fetch_unnest<R, I>(&self, sql: &str, rows: I) -> impl Future<Output = Result<Vec<Row>>> + Send
+    where
+        R: CopyRow + Send + Sync,
+        I: IntoIterator<Item = R, IntoIter: Send>,
+    {
+        let rows = rows.into_iter();
+        async move {
+            let arrays = Unnest::rows(rows)?;
+            if arrays.is_empty() { Ok(Vec::new()) } else { self.fetch_all(sql, &arrays.params()).await }
+        }
+    }
+}
+
+impl<E: AsyncExecutor + ?Sized> AsyncBulkExt for E {}
