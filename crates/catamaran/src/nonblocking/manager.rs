@@ -50,10 +50,14 @@ impl Manager {
     }
 
     async fn connect_as(&self, driver: tokio_postgres::Config, connector: Connector) -> Result<Pooled> {
-        let manager = deadpool_postgres::Manager::new(driver, connector.clone());
-        let client = managed::Manager::create(&manager).await.map_err(connecting)?;
+        let (client, driver) = driver.connect(connector.clone()).await.map_err(connecting)?;
+        let driver = tokio::spawn(async move {
+            if let Err(error) = driver.await {
+                tracing::debug!(%error, "a connection has ended");
+            }
+        });
         let aging = Aging::new(Instant::now(), self.config.draw_lifetime());
-        let connection = Connection::new(client, connector, self.config.get_statement_cache_size());
+        let connection = Connection::new(client, driver, connector, self.config.get_statement_cache_size());
         let connection = if self.config.get_sharing() { connection.timed().await? } else { connection };
         Ok(Pooled { connection: Arc::new(connection), aging })
     }

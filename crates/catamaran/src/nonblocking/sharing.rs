@@ -12,6 +12,7 @@ use std::{
 
 use tokio::{
     sync::{Notify, futures::Notified},
+    task::{Id, try_id},
     time::timeout_at,
 };
 
@@ -57,6 +58,8 @@ struct State {
     waiting: usize,
     /// Callers that wait for a connection of their own.
     wanted: usize,
+    /// The tasks that hold a connection with a transaction or a session, `None` for what is no task.
+    holders: Vec<Option<Id>>,
     closed: bool,
 }
 
@@ -101,6 +104,7 @@ impl Sharing {
             opening: false,
             waiting: 0,
             wanted: 0,
+            holders: Vec::new(),
             closed: false,
         };
         Self {
@@ -127,7 +131,8 @@ impl Sharing {
         if cost.kind == Kind::Own {
             return Place::Own(cost);
         }
-        let place = match cost.cheap(self.budget) {
+        let expected = if state.holds() { None } else { cost.cheap(self.budget) };
+        let place = match expected {
             None => match state.idle(now, &mut gone) {
                 Some(at) => Place::Seat(self.sit(&mut state, at, now, cost, None)),
                 None => Place::Own(cost),
@@ -221,6 +226,24 @@ impl Sharing {
         Wanted(self)
     }
 
+    /// Notes that the current task holds a connection.
+    ///
+    /// Its other statements share none: they might come to stand behind one that waits for the transaction's locks.
+    pub(crate) fn hold(self: &Arc<Self>) -> Held {
+        let task = try_id();
+        self.state().holders.push(task);
+        Held { sharing: self.clone(), task }
+    }
+
+    /// Closes connections on which nothing has ended for so long that no statement can be the reason, but only a caller
+    /// who does not take his reply.
+    pub(crate) fn cut(&self, after: Duration) {
+        let now = Instant::now();
+        let state = self.state();
+        let stuck = |member: &&Member| member.depth > 0 && now.saturating_duration_since(member.progress) > after;
+        state.members.iter().filter(stuck).for_each(|member| member.lease.connection().cut());
+    }
+
     /// Gives back what nobody uses, so that the pool can see how long that has been so.
     pub(crate) fn give_back_idle(&self) {
         let mut state = self.state();
@@ -258,6 +281,10 @@ impl Sharing {
 }
 
 impl State {
+    fn holds(&self) -> bool {
+        !self.holders.is_empty() && self.holders.contains(&try_id())
+    }
+
     fn note_trip(&mut self, lease: &Lease) {
         self.trip = self.trip.min(lease.connection().trip());
     }
@@ -484,6 +511,21 @@ struct Counted<'a>(&'a Sharing);
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.state().waiting -= 1;
+    }
+}
+
+/// A task holds a connection.
+pub(crate) struct Held {
+    sharing: Arc<Sharing>,
+    task: Option<Id>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut state = self.sharing.state();
+        if let Some(at) = state.holders.iter().position(|task| *task == self.task) {
+            state.holders.swap_remove(at);
+        }
     }
 }
 
