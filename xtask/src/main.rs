@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on its standard streams")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod bench;
 mod ci;
 mod conformance;
 mod demo;
@@ -23,6 +24,7 @@ usage: cargo xtask demo [--addr ADDRESS]   the example service over a database o
        cargo xtask test [ARGUMENT…]        all tests over a database of their own; arguments go to the test runner
        cargo xtask conformance [CASE]      the conformance cases and their table
        cargo xtask ci [--no-test]          everything that a change must pass
+       cargo xtask bench [ARGUMENT…]       ratios to other libraries; --help tells the arguments, --lean builds few peers
        cargo xtask tidy                    what the source must keep to
 Where PostgreSQL is missing, those that need it install it.";
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ("demo", _) => with_workspace(|workspace| demo::run(workspace, args)),
         ("test", _) => with_workspace(|workspace| test::run(workspace, args)),
         ("conformance", _) => with_workspace(|workspace| conformance::run(workspace, args)),
+        ("bench", _) => with_workspace(|workspace| bench::run(workspace, args)),
         ("ci", []) => with_workspace(|workspace| ci::run(workspace, true)),
         ("ci", [arg]) if arg == "--no-test" => with_workspace(|workspace| ci::run(workspace, false)),
         ("tidy", []) => with_workspace(tidy::run),
