@@ -10,6 +10,7 @@ pub mod cases;
 pub mod error;
 pub mod harness;
 pub mod peers;
+pub mod probe;
 pub mod report;
 pub mod rows;
 pub mod site;

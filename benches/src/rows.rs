@@ -1,10 +1,16 @@
 //! The structs that all contestants decode into.
 
+use std::sync::LazyLock;
+
 use catamaran::FromRow;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio_postgres::{Error, Row};
 
+use crate::sql;
+
 #[derive(Clone, Debug, FromRow)]
+#[cfg_attr(feature = "peers", derive(sqlx::FromRow, diesel::Queryable, diesel::Selectable))]
+#[cfg_attr(feature = "peers", diesel(table_name = crate::peers::tables::accounts))]
 pub struct Account {
     pub id: i64,
     pub name: String,
@@ -17,18 +23,29 @@ pub struct Account {
 }
 
 #[derive(Clone, Debug, FromRow)]
+#[cfg_attr(feature = "peers", derive(sqlx::FromRow, diesel::QueryableByName, sea_orm::FromQueryResult))]
 pub struct Message {
+    #[cfg_attr(feature = "peers", diesel(sql_type = diesel::sql_types::BigInt))]
     pub id: i64,
+    #[cfg_attr(feature = "peers", diesel(sql_type = diesel::sql_types::Text))]
     pub role: String,
+    #[cfg_attr(feature = "peers", diesel(sql_type = diesel::sql_types::Text))]
     pub content: String,
+    #[cfg_attr(feature = "peers", diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Text>))]
     pub model_used: Option<String>,
+    #[cfg_attr(feature = "peers", diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Integer>))]
     pub tokens_input: Option<i32>,
+    #[cfg_attr(feature = "peers", diesel(sql_type = diesel::sql_types::Jsonb))]
     pub metadata: serde_json::Value,
+    #[cfg_attr(feature = "peers", diesel(sql_type = diesel::sql_types::Timestamptz))]
     pub created_at: DateTime<Utc>,
+    #[cfg_attr(feature = "peers", diesel(sql_type = diesel::sql_types::Text))]
     pub agent_name: String,
 }
 
 #[derive(Clone, Debug, FromRow)]
+#[cfg_attr(feature = "peers", derive(sqlx::FromRow, diesel::Queryable, diesel::Selectable))]
+#[cfg_attr(feature = "peers", diesel(table_name = crate::peers::tables::items))]
 pub struct Item {
     pub id: i64,
     pub name: String,
@@ -86,15 +103,14 @@ impl TryFrom<&Row> for Item {
     }
 }
 
-/// What is imported: the same rows for everyone.
-pub fn imports(count: usize) -> Vec<Item> {
-    let begin = DateTime::<Utc>::UNIX_EPOCH;
+/// What is written: the same rows for everyone.
+pub static IMPORTS: LazyLock<Vec<Item>> = LazyLock::new(|| {
     let row = |n: i64| Item {
         id: n,
         name: format!("item number {n}"),
         label: format!("label {}", n % 100),
         value: n as f64 * 0.25,
-        created: begin + chrono::TimeDelta::seconds(n),
+        created: DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(n),
     };
-    (1..).take(count).map(row).collect()
-}
+    (1..).take(sql::MANY).map(row).collect()
+});

@@ -1,34 +1,49 @@
 //! One row by its primary key, into a struct.
 
-use deadpool_postgres::RecyclingMethod::{Clean, Fast, Verified};
-
 use crate::{
     Result,
     bench::{Bench, POOL},
-    harness::{Metric, Table},
-    peers::{deadpool, ours, raw},
+    everyone, everyone_blocking,
+    harness::{Entrant, Metric, Table},
+    peers::{deadpool, pgbench},
     tasks,
 };
 
-pub(super) fn run(bench: &Bench) -> Result<Vec<Table>> {
-    let url = bench.site.reading()?.socket()?;
-    let (url, handle) = (url.as_str(), bench.handle());
+const METRICS: &[Metric] = &[Metric::Throughput, Metric::P99, Metric::Cpu];
+
+pub(super) fn over_socket(bench: &Bench) -> Result<Vec<Table>> {
+    let place = bench.site.reading()?;
+    let url = &place.socket()?;
     let mut entrants = bench.entrants();
-    tasks!(entrants, handle, "deadpool Fast", deadpool::connect(url, POOL, Fast)?, |pool, record| {
-        deadpool::point_select(pool, record.account()).await?
-    });
-    tasks!(entrants, handle, "raw tokio-postgres", bench.wait(raw::connect(url))?, |client, record| {
-        raw::point_select(client, record.account()).await?
-    });
-    entrants.change("raw tokio-postgres", |raw| raw.only_with(&[1]));
-    tasks!(entrants, handle, "deadpool Verified", deadpool::connect(url, POOL, Verified)?, |pool, record| {
-        deadpool::point_select(pool, record.account()).await?
-    });
-    tasks!(entrants, handle, "deadpool Clean", deadpool::connect(url, POOL, Clean)?, |pool, record| {
-        deadpool::point_select(pool, record.account()).await?
-    });
-    for (name, db) in ours::connect(url, POOL)? {
-        tasks!(entrants, handle, name, db, |db, record| ours::point_select(db, record.account()).await?);
+    everyone!(bench, entrants, url, |peer, pool, record| peer::point_select(pool, record.account()).await?);
+    for (name, recycling) in
+        [("deadpool Verified", deadpool::Recycling::Verified), ("deadpool Clean", deadpool::Recycling::Clean)]
+    {
+        let pool = deadpool::connect(url, POOL, recycling)?;
+        tasks!(entrants, bench.handle(), name, pool, |pool, record| {
+            deadpool::point_select(pool, record.account()).await?
+        });
     }
-    bench.compare("point_select", &entrants, &[1, 8, 64, 256], &[Metric::Throughput, Metric::P99, Metric::Cpu])
+    // Its clients are its connections, so that more of them than the pools have would compare something else.
+    if entrants.wants("pgbench")
+        && let Some(pgbench) = pgbench::connect(url, place.cluster.binaries(), place.cluster.directory())?
+    {
+        let run = move |load: &_| pgbench::point_select(&pgbench, load);
+        entrants.add(Entrant::new("pgbench", run).only_with(&[1, POOL]));
+    }
+    bench.compare("point_select", &entrants, &[1, 8, 64, 256], METRICS)
+}
+
+pub(super) fn over_tcp(bench: &Bench) -> Result<Vec<Table>> {
+    let url = &bench.site.reading()?.tcp();
+    let mut entrants = bench.entrants();
+    everyone!(bench, entrants, url, |peer, pool, record| peer::point_select(pool, record.account()).await?);
+    bench.compare("tcp_point_select", &entrants, &[1, 8, 64], METRICS)
+}
+
+pub(super) fn blocking(bench: &Bench) -> Result<Vec<Table>> {
+    let url = &bench.site.reading()?.socket()?;
+    let mut entrants = bench.entrants();
+    everyone_blocking!(bench, entrants, url, |peer, pool, record| peer::point_select(pool, record.account())?);
+    bench.compare("blocking_point_select", &entrants, &[1, 8, 64], METRICS)
 }

@@ -55,6 +55,11 @@ impl Record {
         self.random.i64(1..=sql::AGENTS)
     }
 
+    /// One of these, of which there must be some.
+    pub fn one_of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+        &list[self.random.usize(0..list.len())]
+    }
+
     pub fn one_in(&mut self, many: u32) -> bool {
         self.random.u32(0..many) == 0
     }

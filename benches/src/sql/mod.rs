@@ -38,3 +38,13 @@ pub const UNNEST: &str = "INSERT INTO imports (id, name, label, value, created)
 
 pub const STREAM: &str = "SELECT n AS id, 'item number ' || n AS name, n * 0.25::float8 AS value
     FROM generate_series(1, $1::int8) AS n";
+
+/// How many rows are in one statement of many `VALUES`.
+pub const VALUES_ROWS: usize = 1000;
+
+/// An INSERT of so many rows at once.
+pub fn values(rows: usize) -> String {
+    let row = |n: usize| format!("(${}, ${}, ${}, ${}, ${})", n * 5 + 1, n * 5 + 2, n * 5 + 3, n * 5 + 4, n * 5 + 5);
+    let rows: Vec<_> = (0..rows).map(row).collect();
+    format!("INSERT INTO imports (id, name, label, value, created) VALUES {}", rows.join(", "))
+}
