@@ -12,6 +12,13 @@ const PACKAGE: [&str; 3] = ["--release", "--package", "catamaran-benches"];
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<()> {
     packages::ensure_postgres()?;
     let is_lean = args.iter().any(|arg| arg == "--lean");
+    if !is_lean {
+        packages::ensure(&packages::LIBPQ)?;
+    }
+    if let Err(error) = packages::ensure(&packages::VALGRIND) {
+        // One case needs it, and says that it is left out.
+        eprintln!("xtask: {error}");
+    }
     let features: &[&str] = if is_lean { &[] } else { &["--features", "peers"] };
     let mut build = workspace.cargo(["build"]);
     workspace::run(build.args(PACKAGE).args(features).arg("--bins"))?;

@@ -1,4 +1,4 @@
-//! PostgreSQL, installed where it is missing.
+//! PostgreSQL and what else is needed, installed where it is missing.
 
 use std::{
     env,
@@ -42,6 +42,43 @@ const MANAGERS: &[Manager] = &[
 
 /// What Homebrew installs when no version is asked for; it has no formula without one.
 const HOMEBREW_MAJOR: &str = "17";
+
+/// A package beside the server.
+#[derive(Debug)]
+pub(crate) struct Extra {
+    /// What tells that it is there.
+    program: &'static str,
+    args: &'static [&'static str],
+    /// Package managers, and the shell script that installs it with each.
+    scripts: &'static [(&'static str, &'static str)],
+}
+
+/// What diesel links.
+pub(crate) const LIBPQ: Extra = Extra {
+    program: "pg_config",
+    args: &["--libdir"],
+    scripts: &[
+        ("apt-get", "apt-get update && apt-get install --yes --no-install-recommends libpq-dev"),
+        ("dnf", "dnf install --assumeyes libpq-devel"),
+        ("apk", "apk add libpq-dev"),
+        ("pacman", "pacman -Sy --noconfirm --needed postgresql-libs"),
+        ("zypper", "zypper --non-interactive install postgresql-devel"),
+        ("brew", "brew install libpq"),
+    ],
+};
+
+/// What counts instructions.
+pub(crate) const VALGRIND: Extra = Extra {
+    program: "valgrind",
+    args: &["--version"],
+    scripts: &[
+        ("apt-get", "apt-get update && apt-get install --yes --no-install-recommends valgrind"),
+        ("dnf", "dnf install --assumeyes valgrind"),
+        ("apk", "apk add valgrind"),
+        ("pacman", "pacman -Sy --noconfirm --needed valgrind"),
+        ("zypper", "zypper --non-interactive install valgrind"),
+    ],
+};
 
 /// Whoever runs this.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +135,30 @@ pub(crate) fn ensure_postgres() -> Result<()> {
     }
     Binaries::find()?;
     Ok(())
+}
+
+/// Installs a package where it is missing.
+pub(crate) fn ensure(extra: &Extra) -> Result<()> {
+    let mut asked = Command::new(extra.program);
+    asked.args(extra.args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if asked.status().is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    let known = MANAGERS.iter().filter_map(|manager| {
+        let (_, script) = extra.scripts.iter().find(|(program, _)| *program == manager.program)?;
+        Some((manager, script))
+    });
+    let mut known = known.filter(|(manager, _)| is_there(manager.program));
+    let Some((manager, script)) = known.next() else {
+        return Err(Error::new(format!("{} is missing, and it is not known how to install it here", extra.program)));
+    };
+    let (shell, first) = manager.shell(User { is_root: is_root(), has_sudo: is_there("sudo") })?;
+    eprintln!("{} is missing. It is installed now, by {shell} {}:\n{script}", extra.program, first.join(" "));
+    let status = Command::new(shell).args(first).arg(script).status();
+    match status.map_err(Error::io(format!("running {shell}")))? {
+        status if status.success() => Ok(()),
+        status => Err(Error::new(format!("{} could not install it ({status})", manager.program))),
+    }
 }
 
 fn is_there(program: &str) -> bool {

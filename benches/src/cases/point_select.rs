@@ -5,8 +5,8 @@ use crate::{
     bench::{Bench, POOL},
     everyone, everyone_blocking,
     harness::{Entrant, Metric, Table},
-    peers::{deadpool, pgbench},
-    tasks,
+    peers::{deadpool, ours_blocking, pgbench},
+    tasks, threads,
 };
 
 const METRICS: &[Metric] = &[Metric::Throughput, Metric::P99, Metric::Cpu];
@@ -16,6 +16,10 @@ pub(super) fn over_socket(bench: &Bench) -> Result<Vec<Table>> {
     let url = &place.socket()?;
     let mut entrants = bench.entrants();
     everyone!(bench, entrants, url, |peer, pool, record| peer::point_select(pool, record.account()).await?);
+    threads!(entrants, "catamaran blocking", ours_blocking::connect(url, POOL)?, |db, record| {
+        ours_blocking::point_select(db, record.account())?
+    });
+    entrants.change("catamaran blocking", |threads| threads.only_with(&[1, 8, 64]));
     for (name, recycling) in
         [("deadpool Verified", deadpool::Recycling::Verified), ("deadpool Clean", deadpool::Recycling::Clean)]
     {

@@ -2,6 +2,7 @@
 
 use std::io::{Write as _, stdout};
 
+use super::goals::Outcome;
 use crate::{
     Result,
     args::USAGE,
@@ -48,6 +49,18 @@ pub fn tables(tables: &[Table], tasks: usize, figures: &[Option<Spread>]) -> Res
             write!(out, " {:<26}", cell.unwrap_or_default())?;
         }
         writeln!(out)?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Of what was measured.
+pub(super) fn goals(outcomes: &[Outcome]) -> Result<()> {
+    let mut out = stdout().lock();
+    writeln!(out, "\n=== goals")?;
+    for outcome in outcomes {
+        let (goal, told) = (outcome.goal, outcome.to_string());
+        let (case, tasks, bound, verdict) = (goal.case, goal.tasks, goal.bound(), outcome.verdict());
+        writeln!(out, "  {case:28} {tasks:4} {bound:>8} beside {:20} {told:24} {verdict}", outcome.beside)?;
     }
     Ok(out.flush()?)
 }
