@@ -1,4 +1,5 @@
-//! Contestants in rounds: each runs a short slice, in an order that rotates, and only ratios within a round count.
+//! Contestants in rounds: each runs a short slice, in an order that rotates, and only ratios to the base's slices next
+//! to it count.
 
 mod entrant;
 mod load;

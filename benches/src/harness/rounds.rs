@@ -18,12 +18,15 @@ impl Plan {
     pub fn new(quick: bool) -> Self {
         let ms = Duration::from_millis;
         if quick {
-            Self { rounds: 7, slice: ms(150), warm_up: ms(100) }
+            Self { rounds: 9, slice: ms(120), warm_up: ms(100) }
         } else {
-            Self { rounds: 15, slice: ms(350), warm_up: ms(200) }
+            Self { rounds: 15, slice: ms(300), warm_up: ms(200) }
         }
     }
 }
+
+/// How many contestants run between two slices of the base.
+const BETWEEN: usize = 3;
 
 /// Median and quartiles over the rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,38 +98,64 @@ pub fn compare(
         let rounds = run(plan, &part, tasks)?;
         for table in &mut tables {
             let lines = part.iter().enumerate().filter_map(|(index, entrant)| {
-                let ratios = rounds.iter().filter_map(|round| {
-                    let ratio = round[index].get(table.metric)? / round[0].get(table.metric)?;
-                    Some(ratio)
-                });
+                let ratios = rounds.iter().filter_map(|round| round[index].ratio(table.metric));
                 let ratio = Spread::of(ratios.collect())?;
                 Some(Line { contestant: entrant.name.clone(), tasks, ratio, count: None })
             });
             let lines: Vec<_> = lines.collect();
             table.lines.extend(lines);
         }
-        let figure = |table: &Table| Spread::of(rounds.iter().filter_map(|round| round[0].get(table.metric)).collect());
+        let figure =
+            |table: &Table| Spread::of(rounds.iter().filter_map(|round| round[0].slice.get(table.metric)).collect());
         let figures: Vec<_> = tables.iter().map(figure).collect();
         report::console::tables(&tables, tasks, &figures)?;
     }
     Ok(tables)
 }
 
+/// A slice, and those of the base next to it: what else runs on the machine changes within a round.
+#[derive(Clone, Copy, Debug, Default)]
+struct Compared {
+    slice: Slice,
+    before: Slice,
+    after: Slice,
+}
+
+impl Compared {
+    fn ratio(&self, metric: Metric) -> Option<f64> {
+        let base = (self.before.get(metric)? + self.after.get(metric)?) / 2.0;
+        Some(self.slice.get(metric)? / base)
+    }
+}
+
 /// The slices of each round, in the order of the contestants, whatever the order they ran in.
-fn run(plan: Plan, entrants: &[&Entrant], tasks: usize) -> Result<Vec<Vec<Slice>>> {
+fn run(plan: Plan, entrants: &[&Entrant], tasks: usize) -> Result<Vec<Vec<Compared>>> {
     for entrant in entrants {
         entrant.run(tasks, plan.warm_up)?;
     }
+    let Some((base, others)) = entrants.split_first() else { return Ok(Vec::new()) };
     let mut rounds = Vec::new();
     for round in 0..plan.rounds {
-        let mut slices = vec![Slice::default(); entrants.len()];
-        for place in 0..entrants.len() {
-            // Who runs behind whom changes as well as who is first.
-            let place = if round % 2 == 0 { place } else { entrants.len() - 1 - place };
-            let index = (place + round) % entrants.len();
-            slices[index] = entrants[index].run(tasks, plan.slice)?;
+        let mut order: Vec<usize> = (0..others.len()).collect();
+        order.rotate_left(round % others.len().max(1));
+        // Who runs behind whom changes as well as who is first.
+        if round % 2 == 1 {
+            order.reverse();
         }
-        rounds.push(slices);
+        let mut all = vec![Compared::default(); entrants.len()];
+        let mut before = base.run(tasks, plan.slice)?;
+        all[0] = Compared { slice: before, before, after: before };
+        for part in order.chunks(BETWEEN) {
+            for index in part {
+                all[index + 1].slice = others[*index].run(tasks, plan.slice)?;
+            }
+            let after = base.run(tasks, plan.slice)?;
+            for index in part {
+                (all[index + 1].before, all[index + 1].after) = (before, after);
+            }
+            before = after;
+        }
+        rounds.push(all);
     }
     Ok(rounds)
 }
