@@ -42,8 +42,8 @@ const fn beside(other: &'static str, goal: Goal) -> Goal {
 
 use Bound::{AtLeast, AtMost, CountAtMost};
 
-const OURS: &str = "catamaran";
-const BLOCKING: &str = "catamaran blocking";
+pub(super) const OURS: &str = "catamaran";
+pub(super) const BLOCKING: &str = "catamaran blocking";
 
 pub(super) const GOALS: &[Goal] = &[
     goal("point_select", 1, OURS, AtLeast(0.97)),
@@ -139,8 +139,8 @@ impl fmt::Display for Outcome {
         let Spread { median, low, high } = self.measured;
         match self.is_count {
             true => write!(f, "{median:.1}"),
-            false if low == high => write!(f, "{median:.2}"),
-            false => write!(f, "{median:.2} ({low:.2} to {high:.2})"),
+            false if low == high => write!(f, "{median:.3}"),
+            false => write!(f, "{median:.3} ({low:.3} to {high:.3})"),
         }
     }
 }
@@ -166,7 +166,7 @@ mod tests {
         let tables = [table("point_select", 1.8, ("sqlx", 0.5)), table("point_select/cpu", 0.5, ("sqlx", 2.0))];
         let told =
             outcomes(&tables).iter().map(|it| (it.goal.bound(), it.to_string(), it.is_reached())).collect::<Vec<_>>();
-        let expected = [("≥ 1.9", "1.80", false), ("≥ 3", "3.60", true), ("≤ 0.5", "0.50", true)];
+        let expected = [("≥ 1.9", "1.800", false), ("≥ 3", "3.600", true), ("≤ 0.5", "0.500", true)];
         assert_eq!(told, expected.map(|(bound, figure, reached)| (bound.to_owned(), figure.to_owned(), reached)));
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn write(root: &Path, tables: &[Table], is_full: bool) -> Result<()> 
     add_goals(&mut page, tables)?;
     page.push_str("\n## When the blocking service is the better choice\n\n");
     page.push_str(BLOCKING);
+    add_services(&mut page, tables)?;
     page.push_str("\n## All cases\n");
     for case in cases::ALL {
         let inside = |table: &&Table| table.case == case.name || table.case.starts_with(&format!("{}/", case.name));
@@ -58,6 +59,25 @@ fn add_goals(page: &mut String, tables: &[Table]) -> Result<()> {
                 writeln!(page, "| {case} | {tasks} | {contestant} | {beside} | {bound} | {it} | {verdict} |")?;
             }
             None => writeln!(page, "| {case} | {tasks} | | | {bound} | | not measured |")?,
+        }
+    }
+    Ok(())
+}
+
+/// Both services in the cases that have both.
+fn add_services(page: &mut String, tables: &[Table]) -> Result<()> {
+    writeln!(page, "\n| case | tasks or threads | async | blocking |\n| --- | --: | --: | --: |")?;
+    for table in tables.iter().filter(|table| !table.case.contains('/')) {
+        let of = |name: &str, tasks: usize| {
+            let line = table.lines.iter().find(|line| line.contestant == name && line.tasks == tasks)?;
+            Some(format!("{:.2}", line.ratio.median))
+        };
+        for line in table.lines.iter().filter(|line| line.contestant == goals::BLOCKING) {
+            if let (Some(nonblocking), Some(blocking)) = (of(goals::OURS, line.tasks), of(goals::BLOCKING, line.tasks))
+            {
+                let metric = table.metric.suffix();
+                writeln!(page, "| {}, {metric} | {} | {nonblocking} | {blocking} |", table.case, line.tasks)?;
+            }
         }
     }
     Ok(())
