@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Instant};
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use tokio::time::timeout;
 
-use super::connection::Connection;
+use super::{
+    connection::Connection,
+    driver::{Crowded, drive},
+};
 use crate::{
     Config, Error, ErrorKind, Result,
     aging::{Aging, Limits, Verdict},
@@ -51,13 +54,10 @@ impl Manager {
 
     async fn connect_as(&self, driver: tokio_postgres::Config, connector: Connector) -> Result<Pooled> {
         let (client, driver) = driver.connect(connector.clone()).await.map_err(connecting)?;
-        let driver = tokio::spawn(async move {
-            if let Err(error) = driver.await {
-                tracing::debug!(%error, "a connection has ended");
-            }
-        });
+        let crowded = Crowded::default();
+        let driver = drive(driver, crowded.clone());
         let aging = Aging::new(Instant::now(), self.config.draw_lifetime());
-        let connection = Connection::new(client, driver, connector, self.config.get_statement_cache_size());
+        let connection = Connection::new(client, driver, crowded, connector, self.config.get_statement_cache_size());
         let connection = if self.config.get_sharing() { connection.timed().await? } else { connection };
         Ok(Pooled { connection: Arc::new(connection), aging })
     }

@@ -160,6 +160,9 @@ impl Sharing {
         }
         let weight = expected.map_or(Duration::ZERO, |expected| expected.max(LEAST));
         member.depth += 1;
+        if behind {
+            member.lease.connection().set_crowded(true);
+        }
         member.writes += usize::from(cost.kind == Kind::Write);
         member.backlog += weight;
         member.alone = expected.is_none();
@@ -434,6 +437,9 @@ impl Drop for Seat<'_> {
             let wanted = state.wanted > 0 && state.wanted > state.leaving();
             let member = &mut state.members[at];
             member.depth -= 1;
+            if member.depth <= 1 {
+                self.lease.connection().set_crowded(false);
+            }
             member.writes -= usize::from(self.cost.kind == Kind::Write);
             member.backlog =
                 if member.depth == 0 { Duration::ZERO } else { member.backlog.saturating_sub(self.weight) };
