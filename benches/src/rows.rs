@@ -14,12 +14,8 @@ use crate::sql;
 pub struct Account {
     pub id: i64,
     pub name: String,
-    pub email: String,
     pub created: DateTime<Utc>,
     pub score: f64,
-    pub active: bool,
-    pub visits: i32,
-    pub note: Option<String>,
 }
 
 #[derive(Clone, Debug, FromRow)]
@@ -59,16 +55,7 @@ impl TryFrom<&Row> for Account {
     type Error = Error;
 
     fn try_from(row: &Row) -> Result<Self, Error> {
-        Ok(Self {
-            id: row.try_get(0)?,
-            name: row.try_get(1)?,
-            email: row.try_get(2)?,
-            created: row.try_get(3)?,
-            score: row.try_get(4)?,
-            active: row.try_get(5)?,
-            visits: row.try_get(6)?,
-            note: row.try_get(7)?,
-        })
+        Ok(Self { id: row.try_get(0)?, name: row.try_get(1)?, created: row.try_get(2)?, score: row.try_get(3)? })
     }
 }
 

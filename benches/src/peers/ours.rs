@@ -18,12 +18,22 @@ pub type Db = Arc<dyn AsyncDatabaseService>;
 /// The name of the service as it is without further settings.
 pub const NAME: &str = "catamaran";
 
+/// The service with a connection for each statement.
+pub const UNSHARED: &str = "catamaran, sharing off";
+
 /// The service in every way that takes part: a contestant for each.
 pub fn connect(url: &str, size: usize) -> Result<Vec<(&'static str, Db)>> {
     let config = Config::from_url(url)?.max_size(u32::try_from(size)?);
-    // A way to run statements that can be turned off is another line here.
-    let ways = [(NAME, config)];
+    let ways = [(NAME, config.clone()), (UNSHARED, config.sharing(false))];
     ways.into_iter().map(|(name, config)| Ok((name, Arc::new(DeadpoolDatabase::new(config)?) as Db))).collect()
+}
+
+/// The service where whatever it does takes fifty times as long, because its instructions are counted: so does what it
+/// takes for the server's work.
+pub fn connect_slowed(url: &str, size: usize) -> Result<Db> {
+    let config = Config::from_url(url)?.max_size(u32::try_from(size)?);
+    let budget = config.get_sharing_budget() * 50;
+    Ok(Arc::new(DeadpoolDatabase::new(config.sharing_budget(budget))?))
 }
 
 pub async fn point_select(db: &Db, id: i64) -> Result<Account> {

@@ -21,12 +21,8 @@ pub mod account {
         #[sea_orm(primary_key)]
         pub id: i64,
         pub name: String,
-        pub email: String,
         pub created: DateTimeUtc,
         pub score: f64,
-        pub active: bool,
-        pub visits: i32,
-        pub note: Option<String>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

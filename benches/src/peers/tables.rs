@@ -4,12 +4,8 @@ diesel::table! {
     accounts (id) {
         id -> Int8,
         name -> Text,
-        email -> Text,
         created -> Timestamptz,
         score -> Float8,
-        active -> Bool,
-        visits -> Int4,
-        note -> Nullable<Text>,
     }
 }
 

@@ -48,7 +48,7 @@ pub async fn point_selects(contestant: &str, url: &str, tasks: usize, queries: u
             spread!(pool, deadpool, tasks, queries)
         }
         RAW => spread!(raw::connect(url).await?, raw, tasks, queries),
-        _ => spread!(find_ours(contestant, url, POOL)?, ours, tasks, queries),
+        _ => spread!(ours::connect_slowed(url, POOL)?, ours, tasks, queries),
     }
 }
 

@@ -9,8 +9,7 @@ pub const AGENTS: i64 = 20;
 /// How many rows are read and written at once.
 pub const MANY: usize = 10_000;
 
-pub const POINT_SELECT: &str =
-    "SELECT id, name, email, created, score, active, visits, note FROM accounts WHERE id = $1";
+pub const POINT_SELECT: &str = "SELECT id, name, created, score FROM accounts WHERE id = $1";
 
 /// The newest messages, oldest first.
 pub const HISTORY: &str = "

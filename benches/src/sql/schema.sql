@@ -2,16 +2,11 @@
 CREATE TABLE accounts (
     id bigint PRIMARY KEY,
     name text NOT NULL,
-    email text NOT NULL,
     created timestamptz NOT NULL,
-    score float8 NOT NULL,
-    active boolean NOT NULL,
-    visits int NOT NULL,
-    note text
+    score float8 NOT NULL
 );
 INSERT INTO accounts
-SELECT n, 'account ' || n, 'account' || n || '@example.com', timestamptz '2025-01-01' + n * interval '1 minute',
-    n * 0.5, n % 3 > 0, n % 1000, CASE n % 2 WHEN 0 THEN 'a note of account ' || n END
+SELECT n, 'account ' || n, timestamptz '2025-01-01' + n * interval '1 minute', n * 0.5
 FROM generate_series(1, 10000) AS n;
 
 CREATE TYPE message_role AS ENUM ('user', 'assistant', 'system', 'tool');

@@ -2,6 +2,9 @@
 //!
 //! r2d2 wakes whoever happens to be there, and nobody when a connection is closed. In front of it this queue lets in as
 //! many callers as there can be connections, so that inside the pool a caller waits only while one is being made.
+//!
+//! To wake a thread for every statement costs more than the statement. So a thread that is running may go before those
+//! that sleep, until the first of them has waited for [`PATIENCE`]; from then on the order is strict.
 
 use std::{
     collections::VecDeque,
@@ -9,8 +12,11 @@ use std::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+/// How long a caller waits before nobody passes it any more.
+const PATIENCE: Duration = Duration::from_millis(3);
 
 /// Why a caller was not let in.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,10 +33,24 @@ struct State {
     waiting: VecDeque<Arc<Waiter>>,
 }
 
-#[derive(Default)]
 struct Waiter {
+    since: Instant,
     wake: Condvar,
     let_in: AtomicBool,
+    /// It was told that there is a permit, and has not looked yet.
+    called: AtomicBool,
+}
+
+impl Waiter {
+    fn has_patience(&self) -> bool {
+        self.since.elapsed() < PATIENCE
+    }
+
+    fn call(&self) {
+        if !self.called.swap(true, SeqCst) {
+            self.wake.notify_one();
+        }
+    }
 }
 
 /// The right to hold one connection. Dropped, it goes to whoever has waited longest.
@@ -47,16 +67,29 @@ impl Queue {
         if state.closed {
             return Err(Refused::Closed);
         }
-        if state.free > 0 {
+        if state.free > 0 && state.waiting.front().is_none_or(|first| first.has_patience()) {
             state.free -= 1;
             return Ok(Permit(self.clone()));
         }
-        let waiter = Arc::new(Waiter::default());
+        let waiter = Arc::new(Waiter {
+            since: Instant::now(),
+            wake: Condvar::new(),
+            let_in: AtomicBool::new(false),
+            called: AtomicBool::new(false),
+        });
         state.waiting.push_back(waiter.clone());
         loop {
             let left = end.saturating_duration_since(Instant::now());
             state = waiter.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             if waiter.let_in.load(SeqCst) {
+                return Ok(Permit(self.clone()));
+            }
+            waiter.called.store(false, SeqCst);
+            if !state.closed && state.free > 0 && state.waiting.front().is_some_and(|first| Arc::ptr_eq(first, &waiter))
+            {
+                state.free -= 1;
+                state.waiting.pop_front();
+                state.call_next();
                 return Ok(Permit(self.clone()));
             }
             let refused = match (state.closed, Instant::now() >= end) {
@@ -65,6 +98,7 @@ impl Queue {
                 (false, false) => continue,
             };
             state.waiting.retain(|other| !Arc::ptr_eq(other, &waiter));
+            state.call_next();
             return Err(refused);
         }
     }
@@ -87,22 +121,38 @@ impl Queue {
     }
 }
 
+impl State {
+    /// Tells the first who waits if there is a permit.
+    fn call_next(&self) {
+        if self.free > 0
+            && let Some(first) = self.waiting.front()
+        {
+            first.call();
+        }
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut state = self.0.state();
-        match state.waiting.pop_front() {
+        let first = state.waiting.front().filter(|first| !first.has_patience()).cloned();
+        match first {
             Some(waiter) => {
+                state.waiting.pop_front();
                 waiter.let_in.store(true, SeqCst);
                 waiter.wake.notify_one();
             }
-            None => state.free += 1,
+            None => {
+                state.free += 1;
+                state.call_next();
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{thread, time::Duration};
+    use std::thread;
 
     use super::*;
 

@@ -23,7 +23,7 @@ pub const STATEMENT_CACHE_SIZE: usize = 256;
 /// Whether single statements of the async service share connections.
 pub const SHARING: bool = true;
 /// How much expected work may lie before a statement that joins others.
-pub const SHARING_BUDGET: Duration = Duration::from_micros(300);
+pub const SHARING_BUDGET: Duration = Duration::from_micros(500);
 /// How many statements may be on a shared connection at once.
 pub const SHARING_DEPTH: u32 = 64;
 /// When the server cancels a statement.

@@ -217,12 +217,14 @@ impl Config {
         /// Whether single statements of the async service share connections.
         get_sharing;
 
-        /// Sets how much expected work of the server's may lie before a statement that joins others. Default 0.3 ms.
+        /// Sets how much expected work of the server's may lie before a statement that joins others. Default 0.5 ms.
         => sharing_budget: Duration,
         /// How much expected work may lie before a statement that joins others.
         get_sharing_budget;
 
         /// Sets how many statements may be on a shared connection at once, at least 1. Default 64.
+        ///
+        /// A connection is filled to a quarter of it before the next one is used.
         => sharing_depth: u32,
         /// How many statements may be on a shared connection at once.
         get_sharing_depth;

@@ -31,6 +31,8 @@ const LATE: u32 = 8;
 /// A budget of nothing leaves time for a turn of the scheduler.
 const SHORTEST_LATE: Duration = Duration::from_millis(1);
 
+/// A connection is filled to this part of the permitted depth before the next one is used.
+const FILL: u32 = 4;
 /// What the cheapest statement counts for.
 const LEAST: Duration = Duration::from_micros(5);
 
@@ -39,6 +41,8 @@ pub(crate) struct Sharing {
     budget: Duration,
     late: Duration,
     depth: usize,
+    /// How deep a connection is filled before the next one is used.
+    fill: usize,
     size: usize,
     /// For how long it may lie unused and be used without a test.
     rest: Duration,
@@ -112,6 +116,7 @@ impl Sharing {
             budget: config.get_sharing_budget(),
             late: (config.get_sharing_budget() * LATE).max(SHORTEST_LATE),
             depth: config.get_sharing_depth() as usize,
+            fill: config.get_sharing_depth().div_ceil(FILL) as usize,
             size: config.get_max_size() as usize,
             rest: limits.idle_timeout.min(limits.test_after_idle).min(FAR),
             state: Mutex::new(state),
@@ -137,7 +142,9 @@ impl Sharing {
                 Some(at) => Place::Seat(self.sit(&mut state, at, now, cost, None)),
                 None => Place::Own(cost),
             },
-            Some(_) if state.waiting > 0 && !again => Place::Wait(Box::new(Waiting::new(self, &mut state))),
+            Some(_) if !again && state.waiting > 0 && state.free(now, self) <= state.waiting => {
+                Place::Wait(Box::new(Waiting::new(self, &mut state)))
+            }
             Some(expected) => match state.room(now, expected, cost.kind, self, &mut gone) {
                 Some(at) => Place::Seat(self.sit(&mut state, at, now, cost, Some(expected))),
                 None if state.may_open(again, self) => Place::Open(Opening::new(self, &mut state)),
@@ -328,7 +335,8 @@ impl State {
                     continue;
                 }
                 if member.writes == 0
-                    && (member.depth == 0 || member.backlog + expected <= sharing.budget)
+                    && (member.depth == 0
+                        || (member.depth < sharing.fill && member.backlog + expected <= sharing.budget))
                     && member.may_join(now, sharing)
                 {
                     return Some(at);
@@ -345,6 +353,12 @@ impl State {
         let members = self.members.iter().enumerate().filter(|(_, member)| member.may_join(now, sharing));
         let cost = |member: &Member| (kind == Kind::Read && member.writes > 0, member.backlog, member.depth);
         members.min_by_key(|(_, member)| cost(member)).map(|(at, _)| at)
+    }
+
+    /// How many more statements could join members.
+    fn free(&self, now: Instant, sharing: &Sharing) -> usize {
+        let members = self.members.iter().filter(|member| member.may_join(now, sharing));
+        members.map(|member| sharing.depth - member.depth).sum()
     }
 
     fn may_open(&self, again: bool, sharing: &Sharing) -> bool {
@@ -453,11 +467,10 @@ impl Drop for Seat<'_> {
                 gone = Some(state.members.remove(at));
             }
         }
-        let someone_waits = state.waiting > 0;
+        // One place is free again, or many if nobody could join because the member was late.
+        let free = if state.waiting > 0 { state.free(now, self.sharing).clamp(1, state.waiting) } else { 0 };
         drop(state);
-        if someone_waits {
-            self.sharing.room.notify_one();
-        }
+        (0..free).for_each(|_| self.sharing.room.notify_one());
         if let Some(bytes) = self.bytes {
             let took = now.saturating_duration_since(began);
             self.cost.learn(if self.behind { took } else { took.saturating_sub(trip) }, bytes);
