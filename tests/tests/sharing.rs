@@ -16,7 +16,10 @@ use catamaran_tests::{
     wire::deepest,
 };
 use futures_util::{FutureExt as _, future::join_all};
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_caller_gets_his_own_answer() {
@@ -191,6 +194,23 @@ async fn control_a_dropped_statement_alone_on_its_connection_is_cancelled() {
     drop(head);
     assert_eq!(ask(&db, 1).await.unwrap(), 1);
     assert_eq!(proxy.traffic().cancels, 1);
+}
+
+/// A reply waits for a caller who looks elsewhere, and those behind it get theirs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_caller_who_takes_his_time_holds_up_nobody() {
+    let database = database();
+    let (wire, config) = wire_only(&database);
+    let db = service(config.max_size(1));
+    learn(&db, SELECT, &[&1i64]).await;
+    let mark = wire.mark();
+    let mut slow: Vec<_> = (0..4).map(|id| Box::pin(ask(&db, id))).collect();
+    assert!(slow.iter_mut().all(|one| one.as_mut().now_or_never().is_none()));
+    let answers = timeout(LONG, join_all((4..36).map(|id| ask(&db, id)))).await.expect("they stand behind him");
+    assert_eq!(answers.into_iter().map(Result::unwrap).collect::<Vec<_>>(), (4..36).collect::<Vec<_>>());
+    assert!(deepest(&wire.since(mark)) >= 5, "control: they did not share");
+    let answers = join_all(slow).await;
+    assert_eq!(answers.into_iter().map(Result::unwrap).collect::<Vec<_>>(), (0..4).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
