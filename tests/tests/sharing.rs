@@ -200,9 +200,11 @@ async fn control_a_dropped_statement_alone_on_its_connection_is_cancelled() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_caller_who_takes_his_time_holds_up_nobody() {
     let database = database();
-    let (wire, config) = wire_only(&database);
+    let (wire, proxy, config) = wired(&database);
     let db = service(config.max_size(1));
     learn(&db, SELECT, &[&1i64]).await;
+    // None is answered at the first poll.
+    proxy.set_delay(Duration::ZERO, Duration::from_millis(50));
     let mark = wire.mark();
     let mut slow: Vec<_> = (0..4).map(|id| Box::pin(ask(&db, id))).collect();
     assert!(slow.iter_mut().all(|one| one.as_mut().now_or_never().is_none()));
