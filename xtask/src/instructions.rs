@@ -43,7 +43,7 @@ pub(crate) fn run(workspace: &Workspace, write_record: bool) -> Result<()> {
             return Err(Error::new(message));
         }
     }
-    packages::ensure_valgrind()?;
+    packages::ensure(&packages::VALGRIND)?;
     let program = build(workspace)?;
     let counted = Record { compiler, counts: count_all(&program)? };
     match recorded {

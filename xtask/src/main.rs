@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on its standard streams")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod bench;
 mod ci;
 mod conformance;
 mod demo;
@@ -26,6 +27,7 @@ usage: cargo xtask demo [--addr ADDRESS]   the example service over a database o
        cargo xtask instructions [--record] what the library's own operations cost, beside the record, or as the new one
        cargo xtask ci [--no-test] [--no-instructions]
                                            everything that a change must pass
+       cargo xtask bench [ARGUMENT…]       ratios to other libraries; --help tells the arguments, --lean builds few peers
        cargo xtask tidy                    what the source must keep to
 Where PostgreSQL or valgrind is missing, those that need it install it.";
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
             Some(leave) => with_workspace(|workspace| ci::run(workspace, leave)),
             None => return usage(),
         },
+        ("bench", _) => with_workspace(|workspace| bench::run(workspace, args)),
         ("tidy", []) => with_workspace(tidy::run),
         ("help" | "--help" | "-h", _) => {
             println!("{USAGE}");

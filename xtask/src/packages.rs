@@ -1,4 +1,4 @@
-//! PostgreSQL and valgrind, installed where they are missing.
+//! PostgreSQL and what else is needed, installed where it is missing.
 
 use std::{
     env,
@@ -20,55 +20,65 @@ trap 'rm -f $folder/catamaran.conf' EXIT
 echo 'create_main_cluster = false' >$folder/catamaran.conf
 apt-get install --yes --no-install-recommends postgresql{-major}";
 
-const APT_VALGRIND: &str = "\
-export DEBIAN_FRONTEND=noninteractive
-apt-get update
-apt-get install --yes --no-install-recommends valgrind";
-
-/// A package manager, and the shell scripts that install with it.
+/// A package manager, and the shell script that installs a server with it.
 #[derive(Debug)]
 struct Manager {
     program: &'static str,
     as_root: bool,
-    /// A server. `{-major}`, `{major}` and `{@major}` stand for the version and what separates it, if one was asked for.
+    /// `{-major}`, `{major}` and `{@major}` stand for the version and what separates it, if one was asked for.
     script: &'static str,
-    /// Valgrind, where there is one.
-    valgrind: Option<&'static str>,
 }
 
 /// Those that may stand beside another, such as Homebrew, last.
 const MANAGERS: &[Manager] = &[
-    Manager { program: "apt-get", as_root: true, script: APT, valgrind: Some(APT_VALGRIND) },
-    Manager {
-        program: "dnf",
-        as_root: true,
-        script: "dnf install --assumeyes postgresql-server",
-        valgrind: Some("dnf install --assumeyes valgrind"),
-    },
-    Manager {
-        program: "yum",
-        as_root: true,
-        script: "yum install --assumeyes postgresql-server",
-        valgrind: Some("yum install --assumeyes valgrind"),
-    },
-    Manager { program: "apk", as_root: true, script: "apk add postgresql{major}", valgrind: Some("apk add valgrind") },
-    Manager {
-        program: "pacman",
-        as_root: true,
-        script: "pacman -Sy --noconfirm --needed postgresql",
-        valgrind: Some("pacman -Sy --noconfirm --needed valgrind"),
-    },
-    Manager {
-        program: "zypper",
-        as_root: true,
-        script: "zypper --non-interactive install postgresql{major}-server",
-        valgrind: Some("zypper --non-interactive install valgrind"),
-    },
-    Manager { program: "brew", as_root: false, script: "brew install postgresql{@major}", valgrind: None },
+    Manager { program: "apt-get", as_root: true, script: APT },
+    Manager { program: "dnf", as_root: true, script: "dnf install --assumeyes postgresql-server" },
+    Manager { program: "yum", as_root: true, script: "yum install --assumeyes postgresql-server" },
+    Manager { program: "apk", as_root: true, script: "apk add postgresql{major}" },
+    Manager { program: "pacman", as_root: true, script: "pacman -Sy --noconfirm --needed postgresql" },
+    Manager { program: "zypper", as_root: true, script: "zypper --non-interactive install postgresql{major}-server" },
+    Manager { program: "brew", as_root: false, script: "brew install postgresql{@major}" },
 ];
 
 /// What Homebrew installs when no version is asked for; it has no formula without one.
 const HOMEBREW_MAJOR: &str = "17";
+
+/// A package beside the server.
+#[derive(Debug)]
+pub(crate) struct Extra {
+    /// What tells that it is there.
+    program: &'static str,
+    args: &'static [&'static str],
+    /// Package managers, and the shell script that installs it with each.
+    scripts: &'static [(&'static str, &'static str)],
+}
+
+/// What diesel links.
+pub(crate) const LIBPQ: Extra = Extra {
+    program: "pg_config",
+    args: &["--libdir"],
+    scripts: &[
+        ("apt-get", "apt-get update && apt-get install --yes --no-install-recommends libpq-dev"),
+        ("dnf", "dnf install --assumeyes libpq-devel"),
+        ("apk", "apk add libpq-dev"),
+        ("pacman", "pacman -Sy --noconfirm --needed postgresql-libs"),
+        ("zypper", "zypper --non-interactive install postgresql-devel"),
+        ("brew", "brew install libpq"),
+    ],
+};
+
+/// What counts instructions.
+pub(crate) const VALGRIND: Extra = Extra {
+    program: "valgrind",
+    args: &["--version"],
+    scripts: &[
+        ("apt-get", "apt-get update && apt-get install --yes --no-install-recommends valgrind"),
+        ("dnf", "dnf install --assumeyes valgrind"),
+        ("apk", "apk add valgrind"),
+        ("pacman", "pacman -Sy --noconfirm --needed valgrind"),
+        ("zypper", "zypper --non-interactive install valgrind"),
+    ],
+};
 
 /// Whoever runs this.
 #[derive(Debug, Clone, Copy)]
@@ -108,37 +118,47 @@ pub(crate) fn ensure_postgres() -> Result<()> {
     if env::var_os(BINARIES_VARIABLE).is_some_and(|value| !value.is_empty()) {
         return fail(format!("{BINARIES_VARIABLE} says where to look, so none was installed"));
     }
+    let Some(manager) = MANAGERS.iter().find(|manager| is_there(manager.program)) else {
+        return fail("no package manager was found to install it with".into());
+    };
+    let (shell, first) = match manager.shell(User { is_root: is_root(), has_sudo: is_there("sudo") }) {
+        Ok(shell) => shell,
+        Err(error) => return fail(error.to_string()),
+    };
     let major = env::var(MAJOR_VARIABLE).ok().filter(|major| !major.is_empty());
-    install("PostgreSQL", |manager| Some(manager.script(major.as_deref()))).or_else(|why| fail(why.to_string()))?;
+    let script = manager.script(major.as_deref());
+    eprintln!("PostgreSQL is missing. It is installed now, by {shell} {}:\n{script}", first.join(" "));
+    let status = Command::new(shell).args(first).arg(&script).status();
+    let status = status.map_err(Error::io(format!("running {shell}")))?;
+    if !status.success() {
+        return fail(format!("{} could not install it ({status})", manager.program));
+    }
     Binaries::find()?;
     Ok(())
 }
 
-/// Finds valgrind or installs it with the system's package manager.
-pub(crate) fn ensure_valgrind() -> Result<()> {
-    if is_there("valgrind") {
+/// Installs a package where it is missing.
+pub(crate) fn ensure(extra: &Extra) -> Result<()> {
+    let mut asked = Command::new(extra.program);
+    asked.args(extra.args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if asked.status().is_ok_and(|status| status.success()) {
         return Ok(());
     }
-    let fail = |why: Error| Error::new(format!("valgrind is missing, which counts instructions\n{why}"));
-    install("valgrind", |manager| manager.valgrind.map(str::to_owned)).map_err(fail)
-}
-
-/// Says what is missing and how it is installed, and installs it.
-fn install(what: &str, script: impl Fn(&Manager) -> Option<String>) -> Result<()> {
-    let Some(manager) = MANAGERS.iter().find(|manager| is_there(manager.program)) else {
-        return Err(Error::new("no package manager was found to install it with"));
-    };
-    let Some(script) = script(manager) else {
-        return Err(Error::new(format!("{} has none", manager.program)));
+    let known = MANAGERS.iter().filter_map(|manager| {
+        let (_, script) = extra.scripts.iter().find(|(program, _)| *program == manager.program)?;
+        Some((manager, script))
+    });
+    let mut known = known.filter(|(manager, _)| is_there(manager.program));
+    let Some((manager, script)) = known.next() else {
+        return Err(Error::new(format!("{} is missing, and it is not known how to install it here", extra.program)));
     };
     let (shell, first) = manager.shell(User { is_root: is_root(), has_sudo: is_there("sudo") })?;
-    eprintln!("{what} is missing. It is installed now, by {shell} {}:\n{script}", first.join(" "));
-    let status = Command::new(shell).args(first).arg(&script).status();
-    let status = status.map_err(Error::io(format!("running {shell}")))?;
-    if !status.success() {
-        return Err(Error::new(format!("{} could not install it ({status})", manager.program)));
+    eprintln!("{} is missing. It is installed now, by {shell} {}:\n{script}", extra.program, first.join(" "));
+    let status = Command::new(shell).args(first).arg(script).status();
+    match status.map_err(Error::io(format!("running {shell}")))? {
+        status if status.success() => Ok(()),
+        status => Err(Error::new(format!("{} could not install it ({status})", manager.program))),
     }
-    Ok(())
 }
 
 fn is_there(program: &str) -> bool {

@@ -79,18 +79,24 @@ impl Account {
 
     /// Chooses where to make the directory of a cluster, with a path short
     /// enough for its socket's.
-    pub(crate) fn parent(self) -> Result<PathBuf, Error> {
+    pub(crate) fn parent(self, asked: Option<&Path>) -> Result<PathBuf, Error> {
         // The janitor recognises the server by its working directory, which the
         // system reports without symbolic links.
         let resolved = |path: PathBuf| path.canonicalize().unwrap_or(path);
-        if let Some(chosen) = std::env::var_os(DIRECTORY_VARIABLE).filter(|value| !value.is_empty()) {
-            let chosen = resolved(PathBuf::from(chosen));
+        let chosen = match asked {
+            Some(asked) => Some(("the directory of a cluster", asked.to_owned())),
+            None => std::env::var_os(DIRECTORY_VARIABLE)
+                .filter(|value| !value.is_empty())
+                .map(|value| (DIRECTORY_VARIABLE, PathBuf::from(value))),
+        };
+        if let Some((name, chosen)) = chosen {
+            let chosen = resolved(chosen);
             return if self.can_use(&chosen) {
                 Ok(chosen)
             } else {
                 Err(Error::Setting(format!(
-                    "{DIRECTORY_VARIABLE} must be the absolute path of a directory, at most {} bytes long, that the \
-                     server's account can write to; {} is not",
+                    "{name} must be the absolute path of a directory, at most {} bytes long, that the server's account \
+                     can write to; {} is not",
                     SOCKET_PATH_MAX - SOCKET_PATH_TAIL,
                     chosen.display()
                 )))

@@ -1,5 +1,6 @@
 //! The settings of a cluster to be started.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{Cluster, Error};
@@ -29,6 +30,7 @@ pub struct ClusterBuilder {
     pub(crate) major: Option<u32>,
     pub(crate) max_connections: u32,
     pub(crate) settings: Vec<(String, String)>,
+    pub(crate) directory: Option<PathBuf>,
     pub(crate) start_timeout: Duration,
 }
 
@@ -42,6 +44,7 @@ impl ClusterBuilder {
             major: None,
             max_connections: 200,
             settings: Vec::new(),
+            directory: None,
             start_timeout: Duration::from_secs(60),
         }
     }
@@ -108,6 +111,16 @@ impl ClusterBuilder {
         self
     }
 
+    /// Sets the directory in which the cluster makes its own.
+    ///
+    /// By default the one in [`DIRECTORY_VARIABLE`](crate::DIRECTORY_VARIABLE),
+    /// or what that says. A directory on a disk, together with the setting
+    /// `fsync`, makes a server that waits for the disk.
+    pub fn directory(mut self, parent: impl Into<PathBuf>) -> Self {
+        self.directory = Some(parent.into());
+        self
+    }
+
     /// Sets how long the server may take to get ready; 60 s by default.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.start_timeout = timeout;
@@ -119,6 +132,7 @@ impl ClusterBuilder {
     /// # Errors
     ///
     /// [`Error::BinariesMissing`] if no server is installed,
+    /// [`Error::Setting`] if the directory cannot be used,
     /// [`Error::NoAccount`] if root finds no account to run it as,
     /// [`Error::NotStarted`] if the server ends at once, for example because
     /// of a wrong setting, and [`Error::TimedOut`] if it does not get ready.

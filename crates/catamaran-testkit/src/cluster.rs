@@ -65,7 +65,7 @@ impl Cluster {
             None => Binaries::find()?,
         };
         let account = Account::choose()?;
-        let janitor = Janitor::start(&account.parent()?, account)?;
+        let janitor = Janitor::start(&account.parent(builder.directory.as_deref())?, account)?;
         let layout = Layout { root: janitor.root().to_owned() };
         let mut cluster = Self {
             server: Server {

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::relay::Relay;
-use crate::{Error, Server, Traffic};
+use crate::{Error, Server, Traffic, pump};
 
 /// A TCP proxy on `127.0.0.1` that delays, stalls, refuses and cuts.
 ///
@@ -18,6 +18,7 @@ pub struct Proxy {
     address: SocketAddr,
     inner: Arc<Inner>,
     acceptor: Mutex<Option<JoinHandle<()>>>,
+    pump: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -54,17 +55,20 @@ impl Proxy {
             .ok_or_else(|| Error::Setting("the server's name has no address".to_owned()))?;
         let doing = || Error::io("opening a port for a proxy");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(doing())?;
-        let proxy = Self {
+        let mut proxy = Self {
             address: listener.local_addr().map_err(doing())?,
             inner: Arc::new(Inner {
                 upstream,
-                relay: Arc::default(),
+                relay: Arc::new(Relay::new().map_err(doing())?),
                 hanging: AtomicBool::new(false),
                 stopping: AtomicBool::new(false),
                 workers: Mutex::default(),
             }),
             acceptor: Mutex::new(None),
+            pump: None,
         };
+        let relay = Arc::clone(&proxy.inner.relay);
+        proxy.pump = Some(spawn("proxy's pump", move || pump::run(&relay))?);
         proxy.listen(&mut proxy.acceptor(), listener)?;
         Ok(proxy)
     }
@@ -76,8 +80,9 @@ impl Proxy {
 
     /// Sets how much later bytes arrive, in each direction.
     ///
-    /// The sum is added to each round trip; the bandwidth stays the same. Both
-    /// are zero at first. Bytes already on their way keep their old delay.
+    /// The sum is added to each round trip, within 25 µs each way; the bandwidth
+    /// stays the same. Both are zero at first. Bytes already on their way keep
+    /// their old delay.
     pub fn set_delay(&self, to_server: Duration, to_client: Duration) {
         self.inner.relay.change(|control| (control.to_server, control.to_client) = (to_server, to_client));
     }
@@ -175,11 +180,7 @@ impl Proxy {
 
     fn listen(&self, acceptor: &mut Option<JoinHandle<()>>, listener: TcpListener) -> Result<(), Error> {
         let inner = Arc::clone(&self.inner);
-        let thread = thread::Builder::new()
-            .name("proxy".to_owned())
-            .spawn(move || inner.serve(&listener))
-            .map_err(Error::io("starting a proxy's thread"))?;
-        *acceptor = Some(thread);
+        *acceptor = Some(spawn("proxy", move || inner.serve(&listener))?);
         Ok(())
     }
 
@@ -221,10 +222,15 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.refuse();
         self.cut();
+        self.inner.relay.close();
         let workers = std::mem::take(&mut *self.inner.workers.lock().unwrap_or_else(PoisonError::into_inner));
-        for worker in workers {
-            // A worker that panicked is gone as well.
+        for worker in workers.into_iter().chain(self.pump.take()) {
+            // A thread that panicked is gone as well.
             let _ = worker.join();
         }
     }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    thread::Builder::new().name(name.to_owned()).spawn(run).map_err(Error::io("starting a proxy's thread"))
 }

@@ -1,30 +1,26 @@
-//! The connections of a proxy and the threads that pass on their bytes.
+//! The connections of a proxy, and how their bytes are to be passed on.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::Traffic;
 use crate::traffic::Reader;
-
-/// The size of the pieces in which bytes are passed on.
-const PIECE: usize = 16 * 1024;
-
-/// How many pieces may wait in each direction before reading pauses.
-const WAITING_PIECES: usize = 256;
 
 /// How long the server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a proxy's threads have in common.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Relay {
     control: Mutex<Control>,
-    changed: Condvar,
+    closed: AtomicBool,
+    /// What is written to the one wakes the thread that waits at the other.
+    rope: UnixStream,
+    bell: UnixStream,
 }
 
 /// How bytes are to be passed on, and what was.
@@ -37,15 +33,16 @@ pub(crate) struct Control {
     pub(crate) capturing: bool,
     pub(crate) captured: Vec<Vec<u8>>,
     pub(crate) live: Vec<Arc<Connection>>,
+    /// Those that have a server now.
+    pub(crate) arrived: Vec<(Arc<Connection>, TcpStream)>,
 }
 
 /// One accepted connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    client: TcpStream,
+    pub(crate) client: TcpStream,
     server: Mutex<Option<TcpStream>>,
-    cut: AtomicBool,
-    open_directions: AtomicUsize,
+    pub(crate) cut: AtomicBool,
     log: Mutex<Log>,
 }
 
@@ -60,15 +57,19 @@ struct Log {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
+pub(crate) enum Direction {
     ToServer,
     ToClient,
 }
 
-/// Bytes and the time at which to pass them on; an end if there are none.
-type Piece = (Instant, Vec<u8>);
-
 impl Relay {
+    pub(crate) fn new() -> io::Result<Self> {
+        let (rope, bell) = UnixStream::pair()?;
+        rope.set_nonblocking(true)?;
+        bell.set_nonblocking(true)?;
+        Ok(Self { control: Mutex::default(), closed: AtomicBool::new(false), rope, bell })
+    }
+
     pub(crate) fn control(&self) -> MutexGuard<'_, Control> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -76,7 +77,17 @@ impl Relay {
     /// Changes how bytes are passed on, for bytes already waiting as well.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Control)) {
         change(&mut self.control());
-        self.changed.notify_all();
+        self.ring();
+    }
+
+    /// Ends the thread that passes on bytes.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.ring();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// Cuts all live connections and returns how many there were.
@@ -85,7 +96,7 @@ impl Relay {
         for connection in &doomed {
             connection.cut();
         }
-        self.wake();
+        self.ring();
         doomed.len()
     }
 
@@ -95,7 +106,6 @@ impl Relay {
             client,
             server: Mutex::new(None),
             cut: AtomicBool::new(false),
-            open_directions: AtomicUsize::new(2),
             log: Mutex::new(Log::default()),
         });
         let mut control = self.control();
@@ -111,114 +121,51 @@ impl Relay {
         self.dismiss(connection);
     }
 
-    /// Passes on bytes both ways until both are closed.
-    pub(crate) fn pass(self: &Arc<Self>, connection: &Arc<Connection>, upstream: SocketAddr) {
-        if let Ok(server) = TcpStream::connect_timeout(&upstream, CONNECT_TIMEOUT) {
+    /// Connects to the server, and has bytes passed on both ways until both are closed.
+    pub(crate) fn pass(&self, connection: &Arc<Connection>, upstream: SocketAddr) {
+        if let Ok(server) = TcpStream::connect_timeout(&upstream, CONNECT_TIMEOUT)
+            && let Ok(clone) = server.try_clone()
+            && server.set_nonblocking(true).is_ok()
+            && connection.client.set_nonblocking(true).is_ok()
+        {
             // Only latency suffers if this fails.
             let _ = (connection.client.set_nodelay(true), server.set_nodelay(true));
-            let client = connection.client.try_clone();
-            let clones = (client, server.try_clone());
-            *connection.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+            *connection.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(clone);
             // It may have been cut while there was no server to be cut from.
-            if !connection.cut.load(Ordering::SeqCst)
-                && let (Ok(client), Ok(server)) = clones
-            {
-                self.pump(connection, &client, &server);
+            if !connection.cut.load(Ordering::SeqCst) {
+                self.control().arrived.push((Arc::clone(connection), server));
+                return self.ring();
             }
         }
         self.dismiss(connection);
     }
 
-    fn pump(&self, connection: &Connection, client: &TcpStream, server: &TcpStream) {
-        thread::scope(|scope| {
-            for (direction, from, to) in [(Direction::ToServer, client, server), (Direction::ToClient, server, client)]
-            {
-                let (sender, receiver) = sync_channel(WAITING_PIECES);
-                let spawned = [
-                    thread::Builder::new().spawn_scoped(scope, move || self.read(direction, from, sender)),
-                    thread::Builder::new().spawn_scoped(scope, move || self.write(direction, to, receiver, connection)),
-                ];
-                if spawned.iter().any(Result::is_err) {
-                    // Without all of its threads a connection would hang.
-                    connection.cut();
-                    self.wake();
-                }
-            }
-        });
-    }
-
-    fn dismiss(&self, connection: &Arc<Connection>) {
+    pub(crate) fn dismiss(&self, connection: &Arc<Connection>) {
         connection.cut();
         self.control().live.retain(|other| !Arc::ptr_eq(other, connection));
     }
 
-    fn read(&self, direction: Direction, mut from: &TcpStream, sender: SyncSender<Piece>) {
-        let mut buffer = vec![0; PIECE];
-        loop {
-            let count = from.read(&mut buffer).unwrap_or(0);
-            let delay = match direction {
-                Direction::ToServer => self.control().to_server,
-                Direction::ToClient => self.control().to_client,
-            };
-            let piece = (Instant::now() + delay, buffer[..count].to_vec());
-            if sender.send(piece).is_err() || count == 0 {
-                return;
-            }
-        }
+    /// Wakes the thread that passes on bytes.
+    fn ring(&self) {
+        // If it takes no more, it was rung already.
+        let _ = (&self.rope).write(&[0]);
     }
 
-    fn write(&self, direction: Direction, mut to: &TcpStream, receiver: Receiver<Piece>, connection: &Connection) {
-        for (due, bytes) in receiver {
-            if !self.wait(due, connection) {
-                break;
-            }
-            if bytes.is_empty() {
-                // The other direction may still have something to say.
-                let _ = to.shutdown(Shutdown::Write);
-                if connection.open_directions.fetch_sub(1, Ordering::SeqCst) == 1 {
-                    break;
-                }
-                return;
-            }
-            // Counted first, so that an answer never arrives before its count.
-            connection.note(direction, &bytes, &mut self.control());
-            if to.write_all(&bytes).is_err() {
-                break;
-            }
-        }
-        connection.cut();
-        self.wake();
+    /// What that thread waits at.
+    pub(crate) fn bell(&self) -> &UnixStream {
+        &self.bell
     }
 
-    /// Makes waiting threads notice that their connection was cut.
-    fn wake(&self) {
-        // A thread between its look at the flag and its wait holds the lock.
-        drop(self.control());
-        self.changed.notify_all();
-    }
-
-    /// Waits until bytes may be passed on; returns whether they still may.
-    fn wait(&self, due: Instant, connection: &Connection) -> bool {
-        let mut control = self.control();
-        loop {
-            if connection.cut.load(Ordering::SeqCst) {
-                return false;
-            }
-            let left = due.saturating_duration_since(Instant::now());
-            control = if control.stalled {
-                self.changed.wait(control).unwrap_or_else(PoisonError::into_inner)
-            } else if left.is_zero() {
-                return true;
-            } else {
-                self.changed.wait_timeout(control, left).unwrap_or_else(PoisonError::into_inner).0
-            };
-        }
+    /// Ends the ringing.
+    pub(crate) fn hush(&self) {
+        let mut rings = [0; 64];
+        while matches!((&self.bell).read(&mut rings), Ok(count) if count == rings.len()) {}
     }
 }
 
 impl Connection {
     /// Closes both sides at once.
-    fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);
         // A side that is closed already is as wanted.
         let _ = self.client.shutdown(Shutdown::Both);
@@ -228,7 +175,7 @@ impl Connection {
     }
 
     /// Counts bytes that are about to be passed on.
-    fn note(&self, direction: Direction, bytes: &[u8], control: &mut Control) {
+    pub(crate) fn note(&self, direction: Direction, bytes: &[u8], control: &mut Control) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if direction == Direction::ToClient {

@@ -145,6 +145,16 @@ fn the_directory_of_clusters_can_be_chosen() {
 }
 
 #[test]
+fn one_cluster_can_be_on_a_disk_and_wait_for_it() {
+    let chosen = fs::canonicalize("/var/tmp").unwrap();
+    let cluster = Cluster::builder().directory(&chosen).setting("fsync", "on").start().unwrap();
+    assert!(cluster.directory().starts_with(&chosen), "{}", cluster.directory().display());
+    assert_eq!(cluster.texts("postgres", "SHOW fsync").unwrap(), [Some("on".to_owned())]);
+    let error = Cluster::builder().directory("relative").start().unwrap_err();
+    assert!(error.to_string().contains("the directory of a cluster must be the absolute path"), "{error}");
+}
+
+#[test]
 fn a_password_is_asked_for() {
     let password = "p@ss:w/rd %".to_owned();
     let cluster = Cluster::builder().auth(Auth::ScramSha256 { password: password.clone() }).start().unwrap();

@@ -5,7 +5,10 @@ use std::{
     pin::pin,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU8, Ordering::SeqCst},
+        atomic::{
+            AtomicBool, AtomicU8,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::{Duration, Instant},
 };
@@ -15,10 +18,13 @@ use deadpool_postgres::ClientWrapper;
 use futures_core::Stream;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, TryStreamExt as _};
 use postgres_types::ToSql;
-use tokio::time::timeout;
-use tokio_postgres::{CancelToken, RowStream, Statement};
+use tokio::{
+    task::{AbortHandle, JoinHandle},
+    time::timeout,
+};
+use tokio_postgres::{CancelToken, Client, RowStream, Statement};
 
-use super::lease::Holder;
+use super::{driver::Crowded, lease::Holder};
 use crate::{
     Description, Error, ErrorKind, Result, Row,
     driver_error::{connecting, using},
@@ -45,6 +51,9 @@ pub(super) enum Abandoned {
 
 pub(crate) struct Connection {
     pub(super) client: ClientWrapper,
+    /// What sends and receives for the client.
+    driver: AbortHandle,
+    crowded: Crowded,
     cancel: (CancelToken, Connector),
     statements: Mutex<StatementCache>,
     /// Held while a statement is prepared, which several may ask for at once on a shared connection.
@@ -62,10 +71,19 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(client: ClientWrapper, connector: Connector, keep: usize) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        driver: JoinHandle<()>,
+        crowded: Crowded,
+        connector: Connector,
+        keep: usize,
+    ) -> Self {
+        let (driver, client) = (driver.abort_handle(), ClientWrapper::new(client, driver));
         let cancel = (client.cancel_token(), connector);
         Self {
             client,
+            driver,
+            crowded,
             cancel,
             statements: Mutex::new(StatementCache::new(keep)),
             preparing: tokio::sync::Mutex::new(()),
@@ -88,6 +106,16 @@ impl Connection {
 
     pub(crate) fn trip(&self) -> Duration {
         self.trip
+    }
+
+    pub(crate) fn set_crowded(&self, crowded: bool) {
+        self.crowded.store(crowded, Relaxed);
+    }
+
+    /// Has the driver end: whoever waits for something on it fails.
+    pub(crate) fn cut(&self) {
+        self.lost.store(true, SeqCst);
+        self.driver.abort();
     }
 
     pub(crate) fn is_closed(&self) -> bool {

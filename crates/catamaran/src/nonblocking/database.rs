@@ -39,6 +39,8 @@ use crate::{
 const REAP: Duration = Duration::from_secs(30);
 /// How long a caller waits for the shared connection that drains for it before another does so too.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// How long after the server's limit a statement must have ended, or its connection is closed.
+const STUCK: Duration = Duration::from_secs(5);
 /// How often a service that is being closed looks whether all connections are back.
 const DRAIN: Duration = Duration::from_millis(5);
 
@@ -60,6 +62,7 @@ pub struct DeadpoolDatabase {
     pool: Pool<Manager>,
     sharing: Arc<Sharing>,
     checkout_timeout: Duration,
+    statement_timeout: Duration,
     reaping: Arc<AtomicBool>,
 }
 
@@ -71,14 +74,14 @@ impl DeadpoolDatabase {
     /// `Config` for settings that make no sense, `Tls` for certificates that can't be read.
     pub fn new(config: Config) -> Result<Self> {
         config.validate()?;
-        let checkout_timeout = config.get_checkout_timeout();
+        let (checkout_timeout, statement_timeout) = (config.get_checkout_timeout(), config.get_statement_timeout());
         let sharing = Arc::new(Sharing::new(&config));
         let mut pool = PoolConfig::new(config.get_max_size() as usize);
         pool.queue_mode = QueueMode::Lifo;
         pool.timeouts = Timeouts { wait: Some(checkout_timeout), create: None, recycle: None };
         let pool = Pool::builder(Manager::new(config)?).config(pool).runtime(Runtime::Tokio1).build();
         let pool = pool.map_err(|error| Error::with_source(ErrorKind::Config, "the pool can't be built", error))?;
-        Ok(Self { pool, sharing, checkout_timeout, reaping: Arc::default() })
+        Ok(Self { pool, sharing, checkout_timeout, statement_timeout, reaping: Arc::default() })
     }
 
     /// A connection for one caller alone.
@@ -185,7 +188,7 @@ impl DeadpoolDatabase {
 
     /// Closes connections that nobody used for long, which deadpool does not do by itself.
     fn reap(&self) {
-        let limits = *self.pool.manager().limits();
+        let (limits, limit) = (*self.pool.manager().limits(), self.statement_timeout);
         let (pool, sharing) = (self.pool.weak(), Arc::downgrade(&self.sharing));
         let ended = ReaperEnd(self.reaping.clone());
         let period = (limits.idle_timeout.min(limits.max_lifetime) / 4).clamp(Duration::from_millis(50), REAP);
@@ -195,6 +198,9 @@ impl DeadpoolDatabase {
                 sleep(period).await;
                 let (Some(pool), Some(sharing)) = (pool.upgrade(), sharing.upgrade()) else { return };
                 sharing.give_back_idle();
+                if !limit.is_zero() {
+                    sharing.cut(limit + STUCK);
+                }
                 let now = Instant::now();
                 pool.retain(|pooled, _| !pooled.connection.is_closed() && !pooled.aging.is_too_old(now, &limits));
             }
@@ -291,11 +297,12 @@ impl AsyncExecutor for DeadpoolDatabase {
 #[async_trait]
 impl AsyncDatabaseService for DeadpoolDatabase {
     async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn AsyncTransaction>> {
-        Ok(Box::new(OpenTransaction::begin(Holder::Owned(self.checkout().await?), options).await?))
+        let lease = self.checkout().await?.held(self.sharing.hold());
+        Ok(Box::new(OpenTransaction::begin(Holder::Owned(lease), options).await?))
     }
 
     async fn session(&self) -> Result<Box<dyn AsyncSession>> {
-        Ok(Box::new(self.checkout().await?))
+        Ok(Box::new(self.checkout().await?.held(self.sharing.hold())))
     }
 
     async fn ping(&self) -> Result<()> {

@@ -9,7 +9,7 @@ use futures_core::Stream;
 use postgres_types::ToSql;
 use tokio::runtime::Handle;
 
-use super::{connection::Connection, manager::Manager, stream, transaction::OpenTransaction};
+use super::{connection::Connection, manager::Manager, sharing::Held, stream, transaction::OpenTransaction};
 use crate::{
     AsyncExecutor, AsyncSession, AsyncTransaction, Batch, BytesStream, Description, EachRow, Outcome, Result, Row,
     RowStream, TransactionOptions,
@@ -22,13 +22,21 @@ use crate::{
 pub(crate) struct Lease {
     connection: Arc<Connection>,
     object: Option<Object<Manager>>,
+    /// For whom it is held, if that is for more than one statement.
+    held: Option<Held>,
     /// When it was used last, if that is not when it is given back.
     idle: Option<Aging>,
 }
 
 impl Lease {
     pub(crate) fn new(object: Object<Manager>) -> Self {
-        Self { connection: object.connection.clone(), object: Some(object), idle: None }
+        Self { connection: object.connection.clone(), object: Some(object), held: None, idle: None }
+    }
+
+    /// Notes for how long its task holds it.
+    pub(crate) fn held(mut self, held: Held) -> Self {
+        self.held = Some(held);
+        self
     }
 
     pub(crate) fn aging(&self) -> Option<Aging> {

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Instant};
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use tokio::time::timeout;
 
-use super::connection::Connection;
+use super::{
+    connection::Connection,
+    driver::{Crowded, drive},
+};
 use crate::{
     Config, Error, ErrorKind, Result,
     aging::{Aging, Limits, Verdict},
@@ -50,10 +53,11 @@ impl Manager {
     }
 
     async fn connect_as(&self, driver: tokio_postgres::Config, connector: Connector) -> Result<Pooled> {
-        let manager = deadpool_postgres::Manager::new(driver, connector.clone());
-        let client = managed::Manager::create(&manager).await.map_err(connecting)?;
+        let (client, driver) = driver.connect(connector.clone()).await.map_err(connecting)?;
+        let crowded = Crowded::default();
+        let driver = drive(driver, crowded.clone());
         let aging = Aging::new(Instant::now(), self.config.draw_lifetime());
-        let connection = Connection::new(client, connector, self.config.get_statement_cache_size());
+        let connection = Connection::new(client, driver, crowded, connector, self.config.get_statement_cache_size());
         let connection = if self.config.get_sharing() { connection.timed().await? } else { connection };
         Ok(Pooled { connection: Arc::new(connection), aging })
     }

@@ -3,6 +3,7 @@
 mod connection;
 mod cost;
 mod database;
+mod driver;
 mod lease;
 mod manager;
 mod many;

@@ -12,6 +12,7 @@ use std::{
 
 use tokio::{
     sync::{Notify, futures::Notified},
+    task::{Id, try_id},
     time::timeout_at,
 };
 
@@ -58,6 +59,8 @@ struct State {
     queued: bool,
     /// Callers that wait for a connection of their own.
     wanted: usize,
+    /// The tasks that hold a connection with a transaction or a session, `None` for what is no task.
+    holders: Vec<Option<Id>>,
     closed: bool,
 }
 
@@ -103,6 +106,7 @@ impl Sharing {
             waiting: 0,
             queued: false,
             wanted: 0,
+            holders: Vec::new(),
             closed: false,
         };
         Self {
@@ -129,7 +133,8 @@ impl Sharing {
         if cost.kind == Kind::Own {
             return Place::Own(cost);
         }
-        let place = match cost.cheap(self.budget) {
+        let expected = if state.holds() { None } else { cost.cheap(self.budget) };
+        let place = match expected {
             None => match state.idle(now, &mut gone) {
                 Some(at) => Place::Seat(self.sit(&mut state, at, now, cost, None)),
                 None => Place::Own(cost),
@@ -170,6 +175,9 @@ impl Sharing {
         }
         let weight = expected.map_or(Duration::ZERO, |expected| expected.max(LEAST));
         member.depth += 1;
+        if behind {
+            member.lease.connection().set_crowded(true);
+        }
         member.writes += usize::from(cost.kind == Kind::Write);
         member.backlog += weight;
         member.alone = expected.is_none();
@@ -240,6 +248,24 @@ impl Sharing {
         Wanted(self)
     }
 
+    /// Notes that the current task holds a connection.
+    ///
+    /// Its other statements share none: they might come to stand behind one that waits for the transaction's locks.
+    pub(crate) fn hold(self: &Arc<Self>) -> Held {
+        let task = try_id();
+        self.state().holders.push(task);
+        Held { sharing: self.clone(), task }
+    }
+
+    /// Closes connections on which nothing has ended for so long that no statement can be the reason, but only a caller
+    /// who does not take his reply.
+    pub(crate) fn cut(&self, after: Duration) {
+        let now = Instant::now();
+        let state = self.state();
+        let stuck = |member: &&Member| member.depth > 0 && now.saturating_duration_since(member.progress) > after;
+        state.members.iter().filter(stuck).for_each(|member| member.lease.connection().cut());
+    }
+
     /// Gives back what nobody uses, so that the pool can see how long that has been so.
     pub(crate) fn give_back_idle(&self) {
         let mut state = self.state();
@@ -278,6 +304,10 @@ impl Sharing {
 }
 
 impl State {
+    fn holds(&self) -> bool {
+        !self.holders.is_empty() && self.holders.contains(&try_id())
+    }
+
     fn note_trip(&mut self, lease: &Lease) {
         self.trip = self.trip.min(lease.connection().trip());
     }
@@ -433,6 +463,9 @@ impl Drop for Seat<'_> {
             let wanted = state.wanted > 0 && state.wanted > state.leaving();
             let member = &mut state.members[at];
             member.depth -= 1;
+            if member.depth <= 1 {
+                self.lease.connection().set_crowded(false);
+            }
             member.writes -= usize::from(self.cost.kind == Kind::Write);
             member.backlog =
                 if member.depth == 0 { Duration::ZERO } else { member.backlog.saturating_sub(self.weight) };
@@ -520,6 +553,21 @@ impl Drop for Counted<'_> {
         state.waiting -= 1;
         if self.queued {
             state.queued = false;
+        }
+    }
+}
+
+/// A task holds a connection.
+pub(crate) struct Held {
+    sharing: Arc<Sharing>,
+    task: Option<Id>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut state = self.sharing.state();
+        if let Some(at) = state.holders.iter().position(|task| *task == self.task) {
+            state.holders.swap_remove(at);
         }
     }
 }
