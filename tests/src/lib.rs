@@ -5,3 +5,7 @@ pub mod conformance;
 pub mod hull;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod parity;
+#[allow(clippy::expect_used, reason = "a test's library")]
+pub mod sharing;
+#[allow(clippy::expect_used, reason = "a test's library")]
+pub mod wire;

@@ -17,13 +17,14 @@ use deadpool::{
     managed::{Object, Pool, PoolConfig, PoolError, QueueMode, TimeoutType, Timeouts},
 };
 use futures_core::Stream;
+use futures_util::future::{Either, select};
 use postgres_types::ToSql;
 use tokio::time::{sleep, timeout};
 
 use super::{
     lease::{Holder, Lease},
     manager::Manager,
-    sharing::{Place, Seat, Sharing},
+    sharing::{Opening, Place, Seat, Sharing, Waiting},
     stream,
     transaction::OpenTransaction,
 };
@@ -140,22 +141,48 @@ impl DeadpoolDatabase {
     async fn seat_later<'a>(&'a self, sql: &str, mut place: Place<'a>) -> Result<Seat<'a>> {
         let end = Instant::now() + self.checkout_timeout;
         loop {
-            match place {
+            let seat = match place {
                 Place::Seat(seat) => return Ok(seat),
                 _ if Instant::now() >= end => {
                     return Err(Error::checkout_timeout(self.checkout_timeout, self.status()));
                 }
                 Place::Own(cost) => return Ok(self.sharing.alone(self.checkout().await?, cost)),
                 Place::Open(opening) if opening.must => opening.adopt(self.checkout().await?),
-                Place::Open(opening) => {
-                    // Whoever has another choice takes it when no connection is to be had.
-                    if let Ok(Some(lease)) = self.checkout_now().await {
-                        opening.adopt(lease);
-                    }
+                // Whoever has another choice takes it when no connection is to be had.
+                Place::Open(opening) => match self.checkout_now().await {
+                    Ok(Some(lease)) => opening.adopt(lease),
+                    _ => None,
+                },
+                Place::Wait(waiting, None) => {
+                    waiting.until(end).await;
+                    None
                 }
-                Place::Wait(waiting) => waiting.until(end).await,
+                Place::Wait(waiting, Some(opening)) => self.first_free(waiting, opening, end).await,
+            };
+            if let Some(seat) = seat {
+                return Ok(seat);
             }
             place = self.sharing.place(sql, true);
+        }
+    }
+
+    /// A place on one more connection, or `None` when there may be room on another.
+    async fn first_free<'a>(&self, waiting: Box<Waiting<'a>>, opening: Opening<'a>, end: Instant) -> Option<Seat<'a>> {
+        // Connecting is not given up for room elsewhere, or it would begin again and again.
+        let lease = match self.checkout_now().await {
+            Ok(None) => match select(pin!(waiting.until(end)), pin!(self.pool.get())).await {
+                Either::Left(_) => return None,
+                Either::Right((result, _)) => self.leased(result).ok(),
+            },
+            result => result.ok().flatten(),
+        };
+        match lease {
+            Some(lease) => opening.adopt(lease),
+            None => {
+                // Not at once again: what could not be opened will not be for a while.
+                sleep(PATIENCE.min(end.saturating_duration_since(Instant::now()))).await;
+                None
+            }
         }
     }
 

@@ -58,8 +58,9 @@ struct State {
     trip: Duration,
     /// Someone takes another connection from the pool, to make it a member.
     opening: bool,
-    /// Callers that wait for room on a member.
+    /// Callers that wait for room on a member, and whether one of them stands in the pool's queue as well.
     waiting: usize,
+    queued: bool,
     /// Callers that wait for a connection of their own.
     wanted: usize,
     /// The tasks that hold a connection with a transaction or a session, `None` for what is no task.
@@ -94,8 +95,8 @@ pub(crate) enum Place<'a> {
     Own(Arc<Cost>),
     /// On one more connection, if the pool has one; whoever has no other choice waits for it.
     Open(Opening<'a>),
-    /// On whatever connection has room next.
-    Wait(Box<Waiting<'a>>),
+    /// On whatever connection has room next, or on one that comes back to the pool, for the first of those that wait.
+    Wait(Box<Waiting<'a>>, Option<Opening<'a>>),
 }
 
 impl Sharing {
@@ -107,6 +108,7 @@ impl Sharing {
             trip: Duration::MAX,
             opening: false,
             waiting: 0,
+            queued: false,
             wanted: 0,
             holders: Vec::new(),
             closed: false,
@@ -142,15 +144,15 @@ impl Sharing {
                 Some(at) => Place::Seat(self.sit(&mut state, at, now, cost, None)),
                 None => Place::Own(cost),
             },
-            Some(_) if !again && state.waiting > 0 && state.free(now, self) <= state.waiting => {
-                Place::Wait(Box::new(Waiting::new(self, &mut state)))
+            Some(expected) if !again && state.waiting > 0 && state.free(now, self) <= state.waiting => {
+                self.wait(&mut state, cost, expected)
             }
             Some(expected) => match state.room(now, expected, cost.kind, self, &mut gone) {
                 Some(at) => Place::Seat(self.sit(&mut state, at, now, cost, Some(expected))),
-                None if state.may_open(again, self) => Place::Open(Opening::new(self, &mut state)),
+                None if state.may_open(again, self) => Place::Open(Opening::new(self, &mut state, cost, expected)),
                 None => match state.least(now, cost.kind, self) {
                     Some(at) => Place::Seat(self.sit(&mut state, at, now, cost, Some(expected))),
-                    None => Place::Wait(Box::new(Waiting::new(self, &mut state))),
+                    None => self.wait(&mut state, cost, expected),
                 },
             },
         };
@@ -159,11 +161,19 @@ impl Sharing {
         place
     }
 
+    fn wait<'a>(&'a self, state: &mut State, cost: Arc<Cost>, expected: Duration) -> Place<'a> {
+        let elsewhere = !state.opening && state.members.len() < self.size;
+        let opening = elsewhere.then(|| Opening::new(self, state, cost, expected));
+        state.queued |= elsewhere;
+        Place::Wait(Box::new(Waiting::new(self, state, elsewhere)), opening)
+    }
+
     fn sit(&self, state: &mut State, at: usize, now: Instant, cost: Arc<Cost>, expected: Option<Duration>) -> Seat<'_> {
+        let late = state.late(self);
         let member = &mut state.members[at];
         let behind = member.depth > 0;
         if !behind {
-            member.progressed(now, self.late);
+            member.progressed(now, late);
         }
         let weight = expected.map_or(Duration::ZERO, |expected| expected.max(LEAST));
         member.depth += 1;
@@ -190,18 +200,19 @@ impl Sharing {
         }
     }
 
-    /// Makes a connection a member.
-    fn adopt(&self, lease: Lease) {
+    /// Makes a connection a member, and gives the first place on it, however soon it would have to be tested again.
+    fn adopt(&self, lease: Lease, cost: Arc<Cost>, expected: Duration) -> Option<Seat<'_>> {
         let mut state = self.state();
         if state.closed {
-            return;
+            return None;
         }
-        let Some(mut aging) = lease.aging() else { return };
+        let mut aging = lease.aging()?;
         let now = Instant::now();
         // The pool has looked at it only now.
         aging.touch(now);
         let expires = aging.expires();
         state.note_trip(&lease);
+        let late = now + state.late(self);
         state.members.push(Member {
             aging,
             lease: Arc::new(lease),
@@ -209,14 +220,17 @@ impl Sharing {
             writes: 0,
             backlog: Duration::ZERO,
             progress: now,
-            late: now + self.late,
+            late,
             expires,
             fit: (now + self.rest).min(expires),
             alone: false,
             leaving: false,
         });
+        let at = state.members.len() - 1;
+        let seat = self.sit(&mut state, at, now, cost, Some(expected));
         drop(state);
         self.room.notify_waiters();
+        Some(seat)
     }
 
     /// A member that nobody uses, for someone who wants it alone, unless others wait for one.
@@ -268,9 +282,10 @@ impl Sharing {
         self.state().members.iter().filter(|member| member.depth == 0).count()
     }
 
-    /// Callers that wait for room on a member.
+    /// Callers that wait for room on a member, and for nothing else.
     pub(crate) fn waiting(&self) -> usize {
-        self.state().waiting
+        let state = self.state();
+        state.waiting - usize::from(state.queued)
     }
 
     /// Lets everything go, and wakes who waits, to find the pool closed.
@@ -297,6 +312,11 @@ impl State {
 
     fn note_trip(&mut self, lease: &Lease) {
         self.trip = self.trip.min(lease.connection().trip());
+    }
+
+    /// For how long nothing may end on a connection before it is late. What is under way takes a trip at least.
+    fn late(&self, sharing: &Sharing) -> Duration {
+        sharing.late + if self.trip == Duration::MAX { Duration::ZERO } else { self.trip }
     }
 
     /// A member that nobody uses and that may be used without a test. Others go back to the pool, which tests them.
@@ -443,9 +463,10 @@ impl Drop for Seat<'_> {
     fn drop(&mut self) {
         let now = Instant::now();
         let mut state = self.sharing.state();
-        let trip = state.trip;
+        let (trip, late) = (state.trip, state.late(self.sharing));
         let at = state.members.iter().position(|member| Arc::ptr_eq(&member.lease, &self.lease));
-        let mut began = self.began;
+        // Without the trip, and without what was in front of it.
+        let mut took = now.saturating_duration_since(self.began).saturating_sub(trip);
         let mut gone = None;
         if let Some(at) = at {
             let wanted = state.wanted > 0 && state.wanted > state.leaving();
@@ -458,8 +479,10 @@ impl Drop for Seat<'_> {
             member.backlog =
                 if member.depth == 0 { Duration::ZERO } else { member.backlog.saturating_sub(self.weight) };
             member.alone = false;
-            began = began.max(member.progress);
-            member.progressed(now, self.sharing.late);
+            if self.behind {
+                took = took.min(now.saturating_duration_since(member.progress));
+            }
+            member.progressed(now, late);
             member.fit = (now + self.sharing.rest).min(member.expires);
             let connection = self.lease.connection();
             member.leaving |= wanted || now >= member.expires || !connection.is_clean() || connection.is_closed();
@@ -472,8 +495,7 @@ impl Drop for Seat<'_> {
         drop(state);
         (0..free).for_each(|_| self.sharing.room.notify_one());
         if let Some(bytes) = self.bytes {
-            let took = now.saturating_duration_since(began);
-            self.cost.learn(if self.behind { took } else { took.saturating_sub(trip) }, bytes);
+            self.cost.learn(took, bytes);
         }
         drop(gone);
     }
@@ -484,16 +506,19 @@ pub(crate) struct Opening<'a> {
     sharing: &'a Sharing,
     /// There is no other place: it has to wait for one.
     pub(crate) must: bool,
+    cost: Arc<Cost>,
+    expected: Duration,
 }
 
 impl<'a> Opening<'a> {
-    fn new(sharing: &'a Sharing, state: &mut State) -> Self {
+    fn new(sharing: &'a Sharing, state: &mut State, cost: Arc<Cost>, expected: Duration) -> Self {
         state.opening = true;
-        Self { sharing, must: state.members.iter().all(|member| member.leaving) }
+        Self { sharing, must: state.members.iter().all(|member| member.leaving), cost, expected }
     }
 
-    pub(crate) fn adopt(self, lease: Lease) {
-        self.sharing.adopt(lease);
+    /// The first place on that connection; `None` where there are none any more.
+    pub(crate) fn adopt(self, lease: Lease) -> Option<Seat<'a>> {
+        self.sharing.adopt(lease, self.cost.clone(), self.expected)
     }
 }
 
@@ -513,9 +538,9 @@ pub(crate) struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn new(sharing: &'a Sharing, state: &mut State) -> Self {
+    fn new(sharing: &'a Sharing, state: &mut State, queued: bool) -> Self {
         state.waiting += 1;
-        Self { counted: Counted(sharing), room: sharing.room.notified() }
+        Self { counted: Counted { sharing, queued }, room: sharing.room.notified() }
     }
 
     /// Comes back when there may be room, and at `end`.
@@ -525,11 +550,18 @@ impl<'a> Waiting<'a> {
     }
 }
 
-struct Counted<'a>(&'a Sharing);
+struct Counted<'a> {
+    sharing: &'a Sharing,
+    queued: bool,
+}
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.state().waiting -= 1;
+        let mut state = self.sharing.state();
+        state.waiting -= 1;
+        if self.queued {
+            state.queued = false;
+        }
     }
 }
 
