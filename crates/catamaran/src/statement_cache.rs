@@ -68,7 +68,12 @@ impl<S: BuildHasher + Default> StatementCache<S> {
     }
 
     pub(crate) fn get(&mut self, sql: &str) -> Option<Kept> {
-        self.0.as_mut()?.get(sql).cloned()
+        let entries = self.0.as_mut()?;
+        // The same again is found without a search.
+        if let Some((_, last)) = entries.peek_mru().filter(|(last, _)| ***last == *sql) {
+            return Some(last.clone());
+        }
+        entries.get(sql).cloned()
     }
 
     pub(crate) fn insert(&mut self, sql: &str, kept: Kept) {

@@ -24,7 +24,8 @@ use tokio::time::{sleep, timeout};
 use super::{
     lease::{Holder, Lease},
     manager::Manager,
-    sharing::{Opening, Place, Seat, Sharing, Waiting},
+    seat::{Opening, Place, Seat, Waiting},
+    sharing::Sharing,
     stream,
     transaction::OpenTransaction,
 };

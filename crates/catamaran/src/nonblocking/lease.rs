@@ -9,7 +9,7 @@ use futures_core::Stream;
 use postgres_types::ToSql;
 use tokio::runtime::Handle;
 
-use super::{connection::Connection, manager::Manager, sharing::Held, stream, transaction::OpenTransaction};
+use super::{connection::Connection, manager::Manager, seat::Held, stream, transaction::OpenTransaction};
 use crate::{
     AsyncExecutor, AsyncSession, AsyncTransaction, Batch, BytesStream, Description, EachRow, Outcome, Result, Row,
     RowStream, TransactionOptions,
