@@ -3,7 +3,7 @@
 use std::{net::ToSocketAddrs, sync::Arc, time::Duration};
 
 use catamaran::{AsyncDatabaseService, AsyncExecutor as _, Config, DeadpoolDatabase, Result, ToSql};
-use catamaran_testkit::{Database, Proxy, shared};
+use catamaran_testkit::{Database, Proxy, eventually, shared};
 
 use crate::wire::Wire;
 
@@ -83,4 +83,17 @@ pub async fn sleepy(db: &Service, value: i64, time: Duration) -> Result<i64> {
 /// Runs something blocking beside a runtime's tasks.
 pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.expect("it ends")
+}
+
+/// Waits until so many statements of a database wait for this.
+pub async fn asleep(database: &Arc<Database>, event: &'static str, count: usize) {
+    let database = database.clone();
+    let sql = format!(
+        "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event = '{event}' AND datname = current_database()"
+    );
+    let found = beside(move || {
+        eventually(LONG, || database.texts(&sql).expect("the server answers")[0] == Some(count.to_string()))
+    })
+    .await;
+    assert!(found, "no {count} statements wait for {event}");
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::{
+    future::Future as _,
     sync::{
         Arc,
         atomic::{
@@ -12,15 +13,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use catamaran::{ErrorKind, Result, TransactionOptions};
+use catamaran::{Result, TransactionOptions};
 use catamaran_testkit::{Database, eventually};
 use catamaran_tests::{
-    sharing::{LONG, SELECT, SLEEP, Service, ask, beside, config, database, learn, service, sleepy, wired},
+    sharing::{LONG, SELECT, SLEEP, Service, ask, asleep, config, database, learn, service, sleepy, wired},
     wire::deepest,
 };
 use tokio::{
     task::{JoinHandle, JoinSet},
-    time::{sleep, timeout},
+    time::sleep,
 };
 
 /// What is slow here; cheap statements take a small part of it even on a busy machine.
@@ -70,16 +71,6 @@ async fn transact(db: &Service) -> Result<()> {
     let tx = db.begin(TransactionOptions::new()).await?;
     tx.fetch_one(SELECT, &[&1i64]).await?;
     tx.commit().await
-}
-
-/// Waits until so many statements of a database wait for this.
-async fn asleep(database: &Arc<Database>, event: &'static str, count: usize) {
-    let database = database.clone();
-    let sql = format!(
-        "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event = '{event}' AND datname = current_database()"
-    );
-    let found = beside(move || eventually(LONG, || database.texts(&sql).unwrap()[0] == Some(count.to_string()))).await;
-    assert!(found, "no {count} statements wait for {event}");
 }
 
 /// How many selects end while a transaction waits for its connection.
@@ -199,7 +190,8 @@ async fn after_a_late_statement_they_share_again() {
     const TASKS: usize = 16;
     let database = Arc::new(database());
     let (wire, proxy, config) = wired(&database);
-    proxy.set_delay(Duration::from_millis(2), Duration::ZERO);
+    // The more of them are under way at once, the more this counts and the less the machine does.
+    proxy.set_delay(Duration::from_millis(10), Duration::ZERO);
     let db = service(config.max_size(1).sharing_budget(SMALL));
     learn(&db, SLEEP, &[&1i64, &0f64]).await;
     learn(&db, SELECT, &[&1i64]).await;
@@ -224,7 +216,7 @@ async fn after_a_late_statement_they_share_again() {
     load.stop().await;
     // The last ones, so that what had piled up does not count.
     let again = deepest(&messages[messages.len() / 2..]);
-    assert!(again >= TASKS / 2, "{again} deep after a late statement, and {control} before");
+    assert!(again >= TASKS / 4, "{again} deep after a late statement, and {control} before");
 }
 
 /// One connection is late and the other one lent: who waits gets the lent one as soon as it comes back.
@@ -256,84 +248,35 @@ async fn who_waits_behind_a_late_one_gets_what_comes_back() {
     assert_eq!(slow.await.unwrap().unwrap(), 7);
 }
 
-/// Writes that wait for the lock of a transaction, on connections that are shared.
-struct Locked {
-    database: Arc<Database>,
-    db: Service,
-    writes: JoinSet<Result<u64>>,
-}
-
-const WRITE: &str = "UPDATE t SET n = n + 1 WHERE id = $1";
-
-impl Locked {
-    fn new(size: u32, checkout_timeout: Duration) -> Self {
-        let database = Arc::new(database());
-        database.execute("CREATE TABLE t (id int8 PRIMARY KEY, n int8); INSERT INTO t VALUES (1, 0), (2, 0)").unwrap();
-        let config = config(&database).max_size(size).checkout_timeout(checkout_timeout);
-        let db = service(config.test_timeout(checkout_timeout));
-        Self { database, db, writes: JoinSet::new() }
-    }
-
-    /// Learns both statements, and has so many shared connections.
-    async fn learn(&self) {
-        learn(&self.db, WRITE, &[&2i64]).await;
-        learn(&self.db, SELECT, &[&1i64]).await;
-    }
-
-    fn write(&mut self) {
-        let db = self.db.clone();
-        self.writes.spawn(async move { db.execute(WRITE, &[&1i64]).await });
-    }
-
-    async fn end(self, expected: i64) {
-        for result in self.writes.join_all().await {
-            assert_eq!(result.unwrap(), 1);
+/// Whoever waits behind a late connection, alone and on a runtime of one thread, does not keep that thread busy.
+#[tokio::test]
+async fn who_waits_alone_leaves_the_thread_to_others() {
+    let database = Arc::new(database());
+    let db = service(config(&database).max_size(2).sharing_budget(SMALL));
+    learn(&db, SLEEP, &[&1i64, &0f64]).await;
+    learn(&db, SELECT, &[&1i64]).await;
+    let held = db.session().await.unwrap();
+    let slow = tokio::spawn({
+        let db = db.clone();
+        async move { sleepy(&db, 7, SLOW).await }
+    });
+    sleep(20 * SMALL).await;
+    // In a task of its own: that of the session would not share.
+    let asking = tokio::spawn({
+        let db = db.clone();
+        async move {
+            let mut polls = 0;
+            let mut asking = std::pin::pin!(ask(&db, 8));
+            let answer = std::future::poll_fn(|cx| {
+                polls += 1;
+                asking.as_mut().poll(cx)
+            });
+            (answer.await, polls)
         }
-        let n = self.database.texts("SELECT n::text FROM t WHERE id = 1").unwrap();
-        assert_eq!(n, [Some(expected.to_string())]);
-    }
-}
-
-/// Whoever holds a transaction may ask for something else meanwhile, and does not stand behind who waits for it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_holder_of_a_transaction_does_not_stand_behind_those_that_wait_for_it() {
-    tokio::spawn(async {
-        let mut locked = Locked::new(3, LONG);
-        locked.learn().await;
-        let tx = locked.db.begin(TransactionOptions::new()).await.unwrap();
-        tx.execute(WRITE, &[&1i64]).await.unwrap();
-        // Together, so that they share one connection.
-        for _ in 0..6 {
-            locked.write();
-        }
-        asleep(&locked.database, "transactionid", 1).await;
-        let own = timeout(LONG / 2, locked.db.execute(WRITE, &[&2i64])).await;
-        assert_eq!(own.expect("it stands behind those that wait for its own task").unwrap(), 1);
-        let own = timeout(LONG / 2, ask(&locked.db, 42)).await;
-        assert_eq!(own.expect("it stands behind those that wait for its own task").unwrap(), 42);
-        tx.commit().await.unwrap();
-        locked.end(7).await;
-    })
-    .await
-    .unwrap();
-}
-
-/// Where all connections are taken, it is told so in time, as without sharing.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_holder_of_a_transaction_is_told_when_all_connections_wait_for_it() {
-    tokio::spawn(async {
-        let mut locked = Locked::new(2, Duration::from_secs(1));
-        locked.learn().await;
-        let tx = locked.db.begin(TransactionOptions::new()).await.unwrap();
-        tx.execute(WRITE, &[&1i64]).await.unwrap();
-        locked.write();
-        asleep(&locked.database, "transactionid", 1).await;
-        let own = timeout(LONG / 2, ask(&locked.db, 42)).await;
-        let error = own.expect("it stands behind what waits for its own task").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::PoolTimeout, "{error:?}");
-        tx.commit().await.unwrap();
-        locked.end(2).await;
-    })
-    .await
-    .unwrap();
+    });
+    let (answer, polls) = asking.await.unwrap();
+    assert_eq!(answer.unwrap(), 8);
+    assert_eq!(slow.await.unwrap().unwrap(), 7);
+    assert!(polls < 100, "it was polled {polls} times");
+    drop(held);
 }

@@ -116,9 +116,15 @@ impl<'a> Opening<'a> {
 
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
-        self.sharing.state().opening = false;
-        // Without a connection they look for another who opens one.
-        self.sharing.room.notify_one();
+        let mut state = self.sharing.state();
+        state.opening = false;
+        let someone_waits = state.waiting > 0;
+        drop(state);
+        if someone_waits {
+            // Without a connection they look for another who opens one. Were it told to nobody, whoever waits next would
+            // not wait, and tell himself again.
+            self.sharing.room.notify_one();
+        }
     }
 }
 
