@@ -14,7 +14,7 @@ use lru::LruCache;
 use crate::traces::{self, Traces, Travel};
 
 /// Texts whose costs are remembered; whoever makes more of them by hand gains nothing from it.
-const TEXTS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+const TEXTS: usize = 1024;
 /// The first executions are slowed by what is done only once: planning, loading pages, filling caches.
 const WARMING: u32 = 4;
 /// One execution counts for this part of the moving average.
@@ -109,7 +109,7 @@ pub(crate) struct Costs(LruCache<Box<str>, Arc<Cost>>);
 
 impl Costs {
     pub(crate) fn new() -> Self {
-        Self(LruCache::new(TEXTS))
+        Self(LruCache::new(NonZeroUsize::new(TEXTS).unwrap_or(NonZeroUsize::MIN)))
     }
 
     pub(crate) fn of(&mut self, sql: &str) -> Arc<Cost> {
