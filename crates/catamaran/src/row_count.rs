@@ -1,13 +1,17 @@
 //! How many rows a caller wanted, and how many there were.
 
-use crate::{Error, ErrorKind, Result, Row};
+#[cfg(feature = "blocking")]
+use crate::Row;
+use crate::{Error, ErrorKind, Result};
 
 /// Exactly one.
+#[cfg(feature = "blocking")]
 pub(crate) fn one(rows: Vec<Row>) -> Result<Row> {
     optional(rows)?.ok_or_else(none)
 }
 
 /// One or none.
+#[cfg(feature = "blocking")]
 pub(crate) fn optional(mut rows: Vec<Row>) -> Result<Option<Row>> {
     at_most_one(rows.len())?;
     Ok(rows.pop())

@@ -37,7 +37,8 @@ struct Waiter {
     since: Instant,
     wake: Condvar,
     let_in: AtomicBool,
-    /// It was told that there is a permit, and has not looked yet.
+    /// It was told that there is a permit. If somebody else has taken that, it is not told again: it looks by itself when
+    /// its patience ends, and from then on permits are handed to it.
     called: AtomicBool,
 }
 
@@ -79,12 +80,12 @@ impl Queue {
         });
         state.waiting.push_back(waiter.clone());
         loop {
-            let left = end.saturating_duration_since(Instant::now());
+            let until = if waiter.has_patience() { end.min(waiter.since + PATIENCE) } else { end };
+            let left = until.saturating_duration_since(Instant::now());
             state = waiter.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             if waiter.let_in.load(SeqCst) {
                 return Ok(Permit(self.clone()));
             }
-            waiter.called.store(false, SeqCst);
             if !state.closed && state.free > 0 && state.waiting.front().is_some_and(|first| Arc::ptr_eq(first, &waiter))
             {
                 state.free -= 1;
