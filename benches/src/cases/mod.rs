@@ -30,7 +30,7 @@ const fn case(name: &'static str, about: &'static str, run: fn(&Bench) -> Result
 pub const ALL: &[Case] = &[
     case(
         "point_select",
-        "one row of 8 columns by primary key into a struct, over a Unix socket",
+        "one row of 4 columns by primary key into a struct, over a Unix socket",
         point_select::over_socket,
     ),
     case("tcp_point_select", "the same over TCP on the same machine", point_select::over_tcp),

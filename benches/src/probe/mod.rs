@@ -1,6 +1,6 @@
 //! Figures that need a process of their own: instructions, allocations, memory.
 //!
-//! The programs `instructions`, `allocations` and `memory` lie beside this one. What they do is in [`work`].
+//! The programs `point_selects`, `allocations` and `memory` lie beside this one. What they do is in [`work`].
 
 pub mod work;
 
@@ -29,7 +29,7 @@ pub fn instructions(bench: &Bench, url: &str, tasks: usize) -> Result<Option<Tab
     }
     let count = |contestant: &str, queries: u32| {
         let mut command = Command::new("valgrind");
-        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(beside("instructions")?);
+        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(beside("point_selects")?);
         let output = command.args([contestant, &tasks.to_string(), &queries.to_string(), url]).output()?;
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         let collected = told.lines().find_map(|line| line.split_once("Collected : "));

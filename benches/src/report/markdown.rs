@@ -13,6 +13,7 @@ const FOLDER: &str = "docs/performance";
 
 const INTRODUCTION: &str = include_str!("introduction.md");
 const BLOCKING: &str = include_str!("blocking.md");
+const INSTRUCTIONS: &str = include_str!("instructions.md");
 
 /// Writes the page and its plots below the root of the workspace.
 pub(super) fn write(root: &Path, tables: &[Table], is_full: bool) -> Result<()> {
@@ -26,6 +27,8 @@ pub(super) fn write(root: &Path, tables: &[Table], is_full: bool) -> Result<()> 
         page.push_str("\nThis page was written after a run that was shortened or left something out.\n");
     }
     add_goals(&mut page, tables)?;
+    page.push_str("\n## Where the instructions go\n\n");
+    page.push_str(INSTRUCTIONS);
     page.push_str("\n## When the blocking service is the better choice\n\n");
     page.push_str(BLOCKING);
     add_services(&mut page, tables)?;

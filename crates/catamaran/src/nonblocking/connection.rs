@@ -36,6 +36,9 @@ use crate::{
     transaction::Level,
 };
 
+/// How often a statement is run that does not fit any more: tables may change again before it is its turn.
+const RUNS: u32 = 4;
+
 /// What was going on when a call was dropped, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -363,29 +366,27 @@ impl Connection {
     }
 
     async fn execute_kept(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        let kept = self.keep_for(sql, params).await?;
-        match self.client.execute(&kept.statement, params).await.map_err(using) {
-            Err(error) if self.may_prepare_again(sql, &error) => {
-                let kept = self.keep(sql).await?;
-                self.client.execute(&kept.statement, params).await.map_err(using)
+        let mut runs = 1;
+        loop {
+            let kept = self.keep_for(sql, params).await?;
+            match self.client.execute(&kept.statement, params).await.map_err(using) {
+                Err(error) if runs < RUNS && self.may_prepare_again(sql, &error) => runs += 1,
+                result => return result,
             }
-            result => result,
         }
     }
 
     /// Sends a statement and waits until the server has accepted it.
     async fn send(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream> {
-        let kept = self.keep_for(sql, params).await?;
-        // The driver's future is large; on its own it is not moved about, and fits what an allocator keeps at hand.
-        match Box::pin(self.client.query_raw(&kept.statement, params.iter().copied())).await.map_err(using) {
-            Err(error) if self.may_prepare_again(sql, &error) => Box::pin(self.send_again(sql, params)).await,
-            result => result,
+        let mut runs = 1;
+        loop {
+            let kept = self.keep_for(sql, params).await?;
+            // The driver's future is large; on its own it is not moved about, and fits what an allocator keeps at hand.
+            match Box::pin(self.client.query_raw(&kept.statement, params.iter().copied())).await.map_err(using) {
+                Err(error) if runs < RUNS && self.may_prepare_again(sql, &error) => runs += 1,
+                result => return result,
+            }
         }
-    }
-
-    async fn send_again(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream> {
-        let kept = self.keep(sql).await?;
-        self.client.query_raw(&kept.statement, params.iter().copied()).await.map_err(using)
     }
 
     async fn keep_for(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Kept> {

@@ -1,8 +1,12 @@
 //! Rows and COPY data as streams that hold their connection.
 
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
 use bytes::Bytes;
 use futures_core::Stream;
-use futures_util::{StreamExt as _, stream::unfold};
 use postgres_types::ToSql;
 
 use super::{connection::Streaming, lease::Holder};
@@ -20,13 +24,24 @@ pub(crate) async fn copy_out<'a>(holder: Holder<'a>, sql: &str) -> Result<BytesS
     Ok(held::<Bytes>(holder, data))
 }
 
-fn held<'a, T: Send + 'a>(holder: Holder<'a>, items: impl Stream<Item = Result<T>> + Send + 'a) -> AsyncIter<'a, T> {
-    // The items stand first: dropped, the driver knows that nobody reads them before the connection is cleaned.
-    let state = (Box::pin(items), Streaming::new(holder));
-    AsyncIter::new(unfold(Some(state), |state| async {
-        let (mut items, mut streaming) = state?;
-        let item = streaming.item(items.next().await)?;
-        let more = item.is_ok().then_some((items, streaming));
-        Some((item, more))
-    }))
+fn held<'a, T: 'a>(holder: Holder<'a>, items: impl Stream<Item = Result<T>> + Send + 'a) -> AsyncIter<'a, T> {
+    AsyncIter::new(Held(Some((Box::pin(items), Streaming::new(holder)))))
+}
+
+/// Items and the connection that they come from, until the last of them.
+///
+/// The items stand first: dropped, the driver knows that nobody reads them before the connection is cleaned.
+struct Held<'a, S>(Option<(Pin<Box<S>>, Streaming<'a>)>);
+
+impl<T, S: Stream<Item = Result<T>>> Stream for Held<'_, S> {
+    type Item = Result<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T>>> {
+        let Some((items, streaming)) = &mut self.0 else { return Poll::Ready(None) };
+        let item = streaming.item(ready!(items.as_mut().poll_next(cx)));
+        if !matches!(item, Some(Ok(_))) {
+            self.0 = None;
+        }
+        Poll::Ready(item)
+    }
 }
