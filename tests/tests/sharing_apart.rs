@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -17,25 +17,24 @@ use catamaran_tests::{
 };
 use tokio::{task::JoinSet, time::sleep};
 
-/// Runs a check in many tasks until told to stop.
+/// Runs a check in many tasks until told to stop, and comes back when they are at it.
 fn while_others<F: Future<Output = ()> + Send + 'static>(
     db: &Service,
     tasks: usize,
     check: impl Fn(Service) -> F + Send + Clone + 'static,
-) -> (Arc<AtomicBool>, JoinSet<usize>) {
-    let over = Arc::new(AtomicBool::new(false));
+) -> (Arc<AtomicBool>, JoinSet<()>) {
+    let (over, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut set = JoinSet::new();
     for _ in 0..tasks {
-        let (db, over, check) = (db.clone(), over.clone(), check.clone());
+        let (db, over, count, check) = (db.clone(), over.clone(), count.clone(), check.clone());
         set.spawn(async move {
-            let mut count = 0;
             while !over.load(SeqCst) {
                 check(db.clone()).await;
-                count += 1;
+                count.fetch_add(1, SeqCst);
             }
-            count
         });
     }
+    assert!(eventually(LONG, || count.load(SeqCst) > 5 * tasks));
     (over, set)
 }
 
@@ -72,8 +71,7 @@ async fn nobody_joins_a_transaction_a_session_or_a_stream() {
         }
     }
     over.store(true, SeqCst);
-    let seen: usize = others.join_all().await.into_iter().sum();
-    assert!(seen > 100, "control: they hardly ran: {seen}");
+    others.join_all().await;
     assert!(deepest(&wire.since(0)) >= 3, "control: they did not share");
 }
 
@@ -96,8 +94,7 @@ async fn tables_change_under_shared_statements() {
     let row = db.fetch_one(ALL, &[&1i64]).await.unwrap();
     assert_eq!(row.get::<i32>("c7").unwrap(), 7);
     over.store(true, SeqCst);
-    let seen: usize = others.join_all().await.into_iter().sum();
-    assert!(seen > 100, "control: they hardly ran: {seen}");
+    others.join_all().await;
     assert!(deepest(&wire.since(0)) >= 3, "control: they did not share");
 }
 
@@ -106,14 +103,14 @@ async fn tables_change_under_shared_statements() {
 async fn a_statement_that_reaches_its_limit_ends_alone() {
     let database = database();
     let (wire, config) = wire_only(&database);
-    let db = service(config.max_size(1).statement_timeout(Duration::from_millis(500)));
+    let db = service(config.max_size(1).statement_timeout(Duration::from_millis(1500)));
     learn(&db, SLEEP, &[&1i64, &0f64]).await;
     let mark = wire.mark();
     let mut tasks = JoinSet::new();
     for id in 0..12i64 {
         let db = db.clone();
         // One that is ended, and behind it some that together take longer than one may.
-        let time = if id == 0 { LONG } else { Duration::from_millis(80) };
+        let time = if id == 0 { LONG } else { Duration::from_millis(150) };
         tasks.spawn(async move { (id, sleepy(&db, id, time).await) });
     }
     for (id, result) in tasks.join_all().await {
