@@ -300,6 +300,7 @@ impl Row {
     }
 
     /// Where the column of a name is.
+    #[inline]
     fn find(&self, name: &str) -> Option<usize> {
         match &self.0 {
             #[cfg(feature = "driver")]
@@ -334,9 +335,15 @@ impl Row {
 }
 
 /// The first column of exactly this name, or else the first that differs in case only.
+#[inline]
 fn find<C>(columns: &[C], name_of: impl Fn(&C) -> &str, name: &str) -> Option<usize> {
     let exact = columns.iter().position(|column| name_of(column) == name);
-    exact.or_else(|| columns.iter().position(|column| name_of(column).eq_ignore_ascii_case(name)))
+    exact.or_else(|| find_in_any_case(columns, name_of, name))
+}
+
+#[cold]
+fn find_in_any_case<C>(columns: &[C], name_of: impl Fn(&C) -> &str, name: &str) -> Option<usize> {
+    columns.iter().position(|column| name_of(column).eq_ignore_ascii_case(name))
 }
 
 impl fmt::Debug for Row {

@@ -29,11 +29,13 @@ impl Kept {
     }
 
     /// Fails unless the statement's data travels like this, and it has this number of parameters.
+    #[inline]
     pub(crate) fn check_for(&self, travel: Travel, given: usize) -> Result<()> {
         self.check_travel(travel)?;
         self.check(given)
     }
 
+    #[inline]
     fn check_travel(&self, travel: Travel) -> Result<()> {
         let message = match self.travel {
             actual if actual == travel => return Ok(()),
@@ -45,6 +47,7 @@ impl Kept {
     }
 
     /// Fails unless the statement has this number of parameters.
+    #[inline]
     pub(crate) fn check(&self, given: usize) -> Result<()> {
         match self.statement.params().len() {
             wanted if wanted == given => Ok(()),

@@ -147,18 +147,21 @@ impl Connection {
 
     pub(crate) async fn optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
         let running = self.start(Abandoned::Statement)?;
-        let first = async {
-            let mut rows = pin!(self.send(sql, params).await?);
-            let Some(first) = rows.next().await.transpose().map_err(using)? else { return Ok(None) };
-            let mut count = 1;
-            while let Some(row) = rows.next().await {
-                row.map_err(using)?;
-                count += 1;
-            }
-            row_count::at_most_one(count)?;
-            Ok(Some(Row::from_driver(first)))
+        let mut rows = match self.send(sql, params).await {
+            Ok(rows) => pin!(rows),
+            Err(error) => return running.done(Err(error)),
         };
-        running.done(first.await)
+        let (mut first, mut count) = (None, 0);
+        loop {
+            match rows.as_mut().next().await {
+                Some(Ok(row)) => {
+                    first.get_or_insert(row);
+                    count += 1;
+                }
+                Some(Err(error)) => return running.done(Err(using(error))),
+                None => return running.done(row_count::at_most_one(count).map(|()| first.map(Row::from_driver))),
+            }
+        }
     }
 
     /// Hands over each row as it comes, and waits for the statement to end.
@@ -368,7 +371,8 @@ impl Connection {
     async fn execute_kept(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
         let mut runs = 1;
         loop {
-            let kept = self.keep_for(sql, params).await?;
+            let kept = self.keep(sql).await?;
+            kept.check_for(Travel::Rows, params.len())?;
             match self.client.execute(&kept.statement, params).await.map_err(using) {
                 Err(error) if runs < RUNS && self.may_prepare_again(sql, &error) => runs += 1,
                 result => return result,
@@ -380,35 +384,36 @@ impl Connection {
     async fn send(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream> {
         let mut runs = 1;
         loop {
-            let kept = self.keep_for(sql, params).await?;
-            // The driver's future is large; on its own it is not moved about, and fits what an allocator keeps at hand.
-            match Box::pin(self.client.query_raw(&kept.statement, params.iter().copied())).await.map_err(using) {
+            let kept = match self.kept(sql) {
+                Some(kept) => kept,
+                None => Box::pin(self.prepare_kept(sql)).await?,
+            };
+            kept.check_for(Travel::Rows, params.len())?;
+            // The driver's future is large: on its own it fits what an allocator keeps at hand, and made where it stays
+            // it is not moved.
+            let sending = Box::write(Box::new_uninit(), self.client.query_raw(&kept.statement, params.iter().copied()));
+            match Box::into_pin(sending).await.map_err(using) {
                 Err(error) if runs < RUNS && self.may_prepare_again(sql, &error) => runs += 1,
                 result => return result,
             }
         }
     }
 
-    async fn keep_for(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Kept> {
-        let kept = self.keep(sql).await?.travels(Travel::Rows)?;
-        kept.check(params.len())?;
-        Ok(kept)
-    }
-
-    fn kept(&self, sql: &str) -> Option<Kept> {
-        self.statements().get(sql)
-    }
-
     /// The statement of this text, prepared now if it is not kept. Also notes what running it may leave.
     async fn keep(&self, sql: &str) -> Result<Kept> {
-        let kept = match self.kept(sql) {
-            Some(kept) => kept,
-            None => Box::pin(self.prepare_kept(sql)).await?,
-        };
+        match self.kept(sql) {
+            Some(kept) => Ok(kept),
+            None => Box::pin(self.prepare_kept(sql)).await,
+        }
+    }
+
+    /// The statement of this text if it is kept. Also notes what running it may leave.
+    fn kept(&self, sql: &str) -> Option<Kept> {
+        let kept = self.statements().get(sql)?;
         if kept.traces != Traces::NONE {
             self.note(kept.traces);
         }
-        Ok(kept)
+        Some(kept)
     }
 
     /// Prepares a statement once, however many ask for it at the same time.
@@ -419,6 +424,7 @@ impl Connection {
         }
         let kept = Kept::new(sql, self.prepare(sql).await?);
         self.statements().insert(sql, kept.clone());
+        self.note(kept.traces);
         Ok(kept)
     }
 

@@ -6,23 +6,25 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use lru::LruCache;
 
+use super::clock::Nanos;
 use crate::traces::{self, Traces, Travel};
 
 /// Texts whose costs are remembered; whoever makes more of them by hand gains nothing from it.
 const TEXTS: usize = 1024;
+/// How many of them are found by where they stand.
+const RECENT: usize = 32;
 /// The first executions are slowed by what is done only once: planning, loading pages, filling caches.
 const WARMING: u32 = 4;
 /// One execution counts for this part of the moving average.
 const PART: u64 = 8;
 /// A read that takes this many budgets on the server gains nothing from sharing.
-const DEAR_READ: u32 = 4;
+const DEAR_READ: Nanos = 4;
 /// A write waits for the disk together with others.
-const DEAR_WRITE: u32 = 16;
+const DEAR_WRITE: Nanos = 16;
 /// More bytes than this in one reply could wait in the driver for their caller, and others behind them.
 const BULKY: usize = 16 * 1024;
 
@@ -61,40 +63,40 @@ impl Kind {
 pub(crate) struct Cost {
     pub(crate) kind: Kind,
     /// The moving average of its service time.
-    nanos: AtomicU64,
+    average: AtomicU64,
     seen: AtomicU32,
     bulky: AtomicBool,
 }
 
 impl Cost {
     fn of(sql: &str) -> Self {
-        Self { kind: Kind::of(sql), nanos: AtomicU64::new(0), seen: AtomicU32::new(0), bulky: AtomicBool::new(false) }
+        Self { kind: Kind::of(sql), average: AtomicU64::new(0), seen: AtomicU32::new(0), bulky: AtomicBool::new(false) }
     }
 
     /// What it is expected to cost, if it may stand beside others where the backlog has this budget.
-    pub(crate) fn cheap(&self, budget: Duration) -> Option<Duration> {
+    pub(crate) fn cheap(&self, budget: Nanos) -> Option<Nanos> {
         let dear = match self.kind {
             Kind::Read => DEAR_READ,
             Kind::Write => DEAR_WRITE,
             Kind::Own => return None,
         };
-        let expected = Duration::from_nanos(self.nanos.load(Relaxed));
-        (self.seen.load(Relaxed) > 0 && expected <= budget * dear && !self.bulky.load(Relaxed)).then_some(expected)
+        let expected = self.average.load(Relaxed);
+        let cheap = expected <= budget.saturating_mul(dear) && !self.bulky.load(Relaxed);
+        (cheap && self.seen.load(Relaxed) > 0).then_some(expected)
     }
 
     /// Notes how long it took this time, and how many bytes came.
     ///
     /// Executions that end at the same moment may overwrite each other, which an average bears.
-    pub(crate) fn learn(&self, took: Duration, bytes: usize) {
-        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX / PART);
-        let (seen, old) = (self.seen.load(Relaxed), self.nanos.load(Relaxed));
+    pub(crate) fn learn(&self, took: Nanos, bytes: usize) {
+        let (seen, old) = (self.seen.load(Relaxed), self.average.load(Relaxed));
         let new = match seen {
             0 => took,
             1..WARMING => took.min(old),
             _ if took > old => old + (took - old) / PART,
             _ => old - (old - took) / PART,
         };
-        self.nanos.store(new, Relaxed);
+        self.average.store(new, Relaxed);
         if seen < WARMING {
             self.seen.store(seen + 1, Relaxed);
         }
@@ -105,22 +107,45 @@ impl Cost {
 }
 
 /// The costs of the texts that came last.
-pub(crate) struct Costs(LruCache<Box<str>, Arc<Cost>>);
+pub(crate) struct Costs {
+    all: LruCache<Arc<str>, Arc<Cost>>,
+    /// Those found last, by where their texts stood: a text that is part of the program stands there again, and is
+    /// found without its hash.
+    recent: [Option<(Arc<str>, Arc<Cost>)>; RECENT],
+}
 
 impl Costs {
     pub(crate) fn new() -> Self {
-        Self(LruCache::new(NonZeroUsize::new(TEXTS).unwrap_or(NonZeroUsize::MIN)))
+        Self {
+            all: LruCache::new(NonZeroUsize::new(TEXTS).unwrap_or(NonZeroUsize::MIN)),
+            recent: [const { None }; RECENT],
+        }
     }
 
     pub(crate) fn of(&mut self, sql: &str) -> Arc<Cost> {
-        // Without noting the use: whatever falls out is learned again soon.
-        if let Some(cost) = self.0.peek(sql) {
+        let recent = &mut self.recent[place(sql)];
+        if let Some((_, cost)) = recent.as_ref().filter(|(text, _)| **text == *sql) {
             return cost.clone();
         }
-        let cost = Arc::new(Cost::of(sql));
-        self.0.put(sql.into(), cost.clone());
+        // What is found above is not noted as used: whatever falls out is learned again soon.
+        let (text, cost) = match self.all.get_key_value(sql) {
+            Some((text, cost)) => (text.clone(), cost.clone()),
+            None => {
+                let (text, cost) = (Arc::<str>::from(sql), Arc::new(Cost::of(sql)));
+                self.all.put(text.clone(), cost.clone());
+                (text, cost)
+            }
+        };
+        *recent = Some((text, cost.clone()));
         cost
     }
+}
+
+/// Where a text would be among the recent ones.
+fn place(sql: &str) -> usize {
+    // Texts of a program stand close to each other: the multiplication spreads them.
+    let spread = (sql.as_ptr().addr() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (spread >> 32) as usize % RECENT
 }
 
 #[cfg(test)]
@@ -150,8 +175,8 @@ mod tests {
 
     #[test]
     fn what_is_unknown_dear_or_bulky_is_not_cheap() {
-        const BUDGET: Duration = Duration::from_micros(300);
-        let (short, long) = (Duration::from_micros(10), Duration::from_millis(10));
+        const BUDGET: Nanos = 300_000;
+        let (short, long) = (10_000, 10_000_000);
         let mut costs = Costs::new();
         let read = costs.of("SELECT 1");
         assert_eq!(read.cheap(BUDGET), None);
@@ -162,8 +187,8 @@ mod tests {
         for _ in 0..10 {
             read.learn(short, 8);
         }
-        read.learn(Duration::from_micros(90), 8);
-        assert_eq!(read.cheap(BUDGET), Some(Duration::from_micros(20)));
+        read.learn(90_000, 8);
+        assert_eq!(read.cheap(BUDGET), Some(20_000));
         read.learn(long, 8);
         assert_eq!(read.cheap(BUDGET), None);
         let bulky = costs.of("SELECT 2");

@@ -130,15 +130,7 @@ impl DeadpoolDatabase {
         }
     }
 
-    /// A place for a single statement.
-    async fn seat(&self, sql: &str) -> Result<Seat<'_>> {
-        match self.sharing.place(sql, false) {
-            Place::Seat(seat) => Ok(seat),
-            place => Box::pin(self.seat_later(sql, place)).await,
-        }
-    }
-
-    /// [`seat`](Self::seat) where there is none at once.
+    /// A place for a single statement where there is none at once.
     async fn seat_later<'a>(&'a self, sql: &str, mut place: Place<'a>) -> Result<Seat<'a>> {
         let end = Instant::now() + self.checkout_timeout;
         loop {
@@ -218,38 +210,48 @@ impl Drop for ReaperEnd {
     }
 }
 
+/// A place for a single statement. No function, so that one that is there at once is moved nowhere.
+macro_rules! seat {
+    ($db:expr, $sql:expr) => {
+        match $db.sharing.place($sql, false) {
+            Place::Seat(seat) => seat,
+            place => Box::pin($db.seat_later($sql, place)).await?,
+        }
+    };
+}
+
 #[async_trait]
 impl AsyncExecutor for DeadpoolDatabase {
     async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        let mut seat = self.seat(sql).await?;
+        let mut seat = seat!(self, sql);
         let rows = seat.connection().execute(sql, params).await?;
         seat.ended(0);
         Ok(rows)
     }
 
     async fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        let mut seat = self.seat(sql).await?;
+        let mut seat = seat!(self, sql);
         let rows = seat.connection().all(sql, params).await?;
         seat.ended(rows.iter().map(Row::size).sum());
         Ok(rows)
     }
 
     async fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        let mut seat = self.seat(sql).await?;
+        let mut seat = seat!(self, sql);
         let row = seat.connection().optional(sql, params).await?.ok_or_else(row_count::none)?;
         seat.ended(row.size());
         Ok(row)
     }
 
     async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        let mut seat = self.seat(sql).await?;
+        let mut seat = seat!(self, sql);
         let row = seat.connection().optional(sql, params).await?;
         seat.ended(row.as_ref().map_or(0, Row::size));
         Ok(row)
     }
 
     async fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
-        let mut seat = self.seat(sql).await?;
+        let mut seat = seat!(self, sql);
         let mut bytes = 0;
         let read = |row: Row| {
             bytes += row.size();

@@ -1,13 +1,11 @@
 //! The connections that are shared, and which of them a statement joins.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use tokio::task::{Id, try_id};
 
 use super::{
+    clock::{Clock, Nanos, nanos},
     cost::{Costs, Kind},
     lease::Lease,
     sharing::Sharing,
@@ -18,7 +16,7 @@ pub(super) struct State {
     pub(super) members: Vec<Member>,
     pub(super) costs: Costs,
     /// The fastest round trip seen, which is no work of the server's.
-    pub(super) trip: Duration,
+    pub(super) trip: Nanos,
     /// Someone takes another connection from the pool, to make it a member.
     pub(super) opening: bool,
     /// Callers that wait for room on a member, and whether one of them stands in the pool's queue as well.
@@ -36,17 +34,17 @@ pub(super) struct Member {
     pub(super) lease: Arc<Lease>,
     pub(super) aging: Aging,
     /// When it has reached its age.
-    pub(super) expires: Instant,
+    pub(super) expires: Nanos,
     /// The statements on it, those of them that write, and what they are expected to cost together.
     pub(super) depth: usize,
     pub(super) writes: usize,
-    pub(super) backlog: Duration,
+    pub(super) backlog: Nanos,
     /// When a statement last ended on it, or began while there was none.
-    pub(super) progress: Instant,
+    pub(super) progress: Nanos,
     /// From when on that is so long ago that nobody joins it.
-    pub(super) late: Instant,
+    pub(super) late: Nanos,
     /// Until when it may be used without a test.
-    pub(super) fit: Instant,
+    pub(super) fit: Nanos,
     pub(super) alone: bool,
     pub(super) leaving: bool,
 }
@@ -57,16 +55,16 @@ impl State {
     }
 
     pub(super) fn note_trip(&mut self, lease: &Lease) {
-        self.trip = self.trip.min(lease.connection().trip());
+        self.trip = self.trip.min(nanos(lease.connection().trip()));
     }
 
     /// For how long nothing may end on a connection before it is late. What is under way takes a trip at least.
-    pub(super) fn late(&self, sharing: &Sharing) -> Duration {
-        sharing.late + if self.trip == Duration::MAX { Duration::ZERO } else { self.trip }
+    pub(super) fn late(&self, sharing: &Sharing) -> Nanos {
+        sharing.late.saturating_add(if self.trip == Nanos::MAX { 0 } else { self.trip })
     }
 
     /// A member that nobody uses and that may be used without a test. Others go back to the pool, which tests them.
-    pub(super) fn idle(&mut self, now: Instant, gone: &mut Vec<Member>) -> Option<usize> {
+    pub(super) fn idle(&mut self, now: Nanos, gone: &mut Vec<Member>) -> Option<usize> {
         let mut at = self.members.len();
         while at > 0 {
             at -= 1;
@@ -87,8 +85,8 @@ impl State {
     /// together.
     pub(super) fn room(
         &mut self,
-        now: Instant,
-        expected: Duration,
+        now: Nanos,
+        expected: Nanos,
         kind: Kind,
         sharing: &Sharing,
         gone: &mut Vec<Member>,
@@ -96,13 +94,16 @@ impl State {
         if kind == Kind::Read {
             let mut at = 0;
             while let Some(member) = self.members.get(at) {
-                if member.depth == 0 && !member.is_fit(now) {
+                if member.depth == 0 {
+                    if member.is_fit(now) {
+                        return Some(at);
+                    }
                     gone.push(self.members.remove(at));
                     continue;
                 }
                 if member.writes == 0
-                    && (member.depth == 0
-                        || (member.depth < sharing.fill && member.backlog + expected <= sharing.budget))
+                    && member.depth < sharing.fill
+                    && member.backlog + expected <= sharing.budget
                     && member.may_join(now, sharing)
                 {
                     return Some(at);
@@ -115,14 +116,14 @@ impl State {
     }
 
     /// The member with the least backlog; for a read one without writes, if there is any.
-    pub(super) fn least(&self, now: Instant, kind: Kind, sharing: &Sharing) -> Option<usize> {
+    pub(super) fn least(&self, now: Nanos, kind: Kind, sharing: &Sharing) -> Option<usize> {
         let members = self.members.iter().enumerate().filter(|(_, member)| member.may_join(now, sharing));
         let cost = |member: &Member| (kind == Kind::Read && member.writes > 0, member.backlog, member.depth);
         members.min_by_key(|(_, member)| cost(member)).map(|(at, _)| at)
     }
 
     /// How many more statements could join members.
-    pub(super) fn free(&self, now: Instant, sharing: &Sharing) -> usize {
+    pub(super) fn free(&self, now: Nanos, sharing: &Sharing) -> usize {
         let members = self.members.iter().filter(|member| member.may_join(now, sharing));
         members.map(|member| sharing.depth - member.depth).sum()
     }
@@ -133,7 +134,7 @@ impl State {
     }
 
     /// Lets one member go for someone who waits: the one that is free first, unless it is late.
-    pub(super) fn give_up_one(&mut self, now: Instant) -> Option<Member> {
+    pub(super) fn give_up_one(&mut self, now: Nanos) -> Option<Member> {
         let cost = |member: &Member| (member.is_late(now), member.alone, member.backlog, member.depth);
         let staying = self.members.iter().enumerate().filter(|(_, member)| !member.leaving);
         let at = staying.min_by_key(|(_, member)| cost(member)).map(|(at, _)| at)?;
@@ -147,16 +148,16 @@ impl State {
 }
 
 impl Member {
-    pub(super) fn progressed(&mut self, now: Instant, late: Duration) {
+    pub(super) fn progressed(&mut self, now: Nanos, late: Nanos) {
         self.progress = now;
-        self.late = now + late;
+        self.late = now.saturating_add(late);
     }
 
-    pub(super) fn is_late(&self, now: Instant) -> bool {
+    pub(super) fn is_late(&self, now: Nanos) -> bool {
         self.depth > 0 && now > self.late
     }
 
-    pub(super) fn may_join(&self, now: Instant, sharing: &Sharing) -> bool {
+    pub(super) fn may_join(&self, now: Nanos, sharing: &Sharing) -> bool {
         !self.leaving
             && !self.alone
             && self.depth < sharing.depth
@@ -165,15 +166,15 @@ impl Member {
     }
 
     /// For a member that nobody uses: it may be used as it is.
-    pub(super) fn is_fit(&self, now: Instant) -> bool {
+    pub(super) fn is_fit(&self, now: Nanos) -> bool {
         now < self.fit && !self.lease.connection().is_closed()
     }
 }
 
-pub(super) fn give_back(members: Vec<Member>) {
+pub(super) fn give_back(members: Vec<Member>, clock: &Clock) {
     for member in members {
         let mut aging = member.aging;
-        aging.touch(member.progress);
+        aging.touch(clock.instant(member.progress));
         if let Some(lease) = Arc::into_inner(member.lease) {
             lease.give_back_idle(aging);
         }

@@ -1,13 +1,11 @@
 //! Places on connections, and what waits for one. Each is given up when it is dropped.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use tokio::{sync::futures::Notified, task::Id, time::timeout_at};
 
 use super::{
+    clock::Nanos,
     connection::Connection,
     cost::{Cost, Kind},
     lease::Lease,
@@ -32,10 +30,10 @@ pub(crate) struct Seat<'a> {
     pub(super) sharing: &'a Sharing,
     pub(super) lease: Arc<Lease>,
     pub(super) cost: Arc<Cost>,
-    pub(super) weight: Duration,
+    pub(super) weight: Nanos,
     /// There was another statement in front of it.
     pub(super) behind: bool,
-    pub(super) began: Instant,
+    pub(super) began: Nanos,
     /// How many bytes came, once the statement has ended well.
     pub(super) bytes: Option<usize>,
 }
@@ -53,12 +51,12 @@ impl Seat<'_> {
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        let now = Instant::now();
+        let now = self.sharing.clock.now();
         let mut state = self.sharing.state();
         let (trip, late) = (state.trip, state.late(self.sharing));
         let at = state.members.iter().position(|member| Arc::ptr_eq(&member.lease, &self.lease));
         // Without the trip, and without what was in front of it.
-        let mut took = now.saturating_duration_since(self.began).saturating_sub(trip);
+        let mut took = now.saturating_sub(self.began).saturating_sub(trip);
         let mut gone = None;
         if let Some(at) = at {
             let wanted = state.wanted > 0 && state.wanted > state.leaving();
@@ -68,11 +66,10 @@ impl Drop for Seat<'_> {
                 self.lease.connection().set_crowded(false);
             }
             member.writes -= usize::from(self.cost.kind == Kind::Write);
-            member.backlog =
-                if member.depth == 0 { Duration::ZERO } else { member.backlog.saturating_sub(self.weight) };
+            member.backlog = if member.depth == 0 { 0 } else { member.backlog.saturating_sub(self.weight) };
             member.alone = false;
             if self.behind {
-                took = took.min(now.saturating_duration_since(member.progress));
+                took = took.min(now.saturating_sub(member.progress));
             }
             member.progressed(now, late);
             member.fit = (now + self.sharing.rest).min(member.expires);
@@ -99,11 +96,11 @@ pub(crate) struct Opening<'a> {
     /// There is no other place: it has to wait for one.
     pub(crate) must: bool,
     cost: Arc<Cost>,
-    expected: Duration,
+    expected: Nanos,
 }
 
 impl<'a> Opening<'a> {
-    pub(super) fn new(sharing: &'a Sharing, state: &mut State, cost: Arc<Cost>, expected: Duration) -> Self {
+    pub(super) fn new(sharing: &'a Sharing, state: &mut State, cost: Arc<Cost>, expected: Nanos) -> Self {
         state.opening = true;
         Self { sharing, must: state.members.iter().all(|member| member.leaving), cost, expected }
     }
@@ -189,7 +186,7 @@ impl<'a> Wanted<'a> {
     /// Has a member leave for it; `again` if those that leave already don't come back.
     pub(crate) fn give_up_one(&self, again: bool) {
         let mut state = self.0.state();
-        let gone = if again || state.wanted > state.leaving() { state.give_up_one(Instant::now()) } else { None };
+        let gone = if again || state.wanted > state.leaving() { state.give_up_one(self.0.clock.now()) } else { None };
         drop(state);
         drop(gone);
     }

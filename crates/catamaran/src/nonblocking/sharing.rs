@@ -13,6 +13,7 @@ use std::{
 use tokio::{sync::Notify, task::try_id};
 
 use super::{
+    clock::{Clock, Nanos, nanos},
     cost::{Cost, Costs, Kind},
     lease::Lease,
     members::{Member, State, give_back},
@@ -24,24 +25,25 @@ use crate::{
 };
 
 /// A connection on which nothing has ended for this many budgets is not joined: what runs there was not expected.
-const LATE: u32 = 8;
+const LATE: Nanos = 8;
 /// A budget of nothing leaves time for a turn of the scheduler.
-const SHORTEST_LATE: Duration = Duration::from_millis(1);
+const SHORTEST_LATE: Nanos = 1_000_000;
 /// A connection is filled to this part of the permitted depth before the next one is used.
 const FILL: u32 = 4;
 /// What the cheapest statement counts for.
-const LEAST: Duration = Duration::from_micros(5);
+const LEAST: Nanos = 5_000;
 
 pub(crate) struct Sharing {
     pub(super) on: bool,
-    pub(super) budget: Duration,
-    pub(super) late: Duration,
+    pub(super) clock: Clock,
+    pub(super) budget: Nanos,
+    pub(super) late: Nanos,
     pub(super) depth: usize,
     /// How deep a connection is filled before the next one is used.
     pub(super) fill: usize,
     pub(super) size: usize,
     /// For how long it may lie unused and be used without a test.
-    pub(super) rest: Duration,
+    pub(super) rest: Nanos,
     pub(super) state: Mutex<State>,
     /// Told when a statement has ended, if someone waits for room.
     pub(super) room: Notify,
@@ -50,10 +52,11 @@ pub(crate) struct Sharing {
 impl Sharing {
     pub(crate) fn new(config: &Config) -> Self {
         let limits = Limits::of(config);
+        let budget = nanos(config.get_sharing_budget());
         let state = State {
             members: Vec::new(),
             costs: Costs::new(),
-            trip: Duration::MAX,
+            trip: Nanos::MAX,
             opening: false,
             waiting: 0,
             queued: false,
@@ -63,12 +66,13 @@ impl Sharing {
         };
         Self {
             on: config.get_sharing(),
-            budget: config.get_sharing_budget(),
-            late: (config.get_sharing_budget() * LATE).max(SHORTEST_LATE),
+            clock: Clock::new(),
+            budget,
+            late: budget.saturating_mul(LATE).max(SHORTEST_LATE),
             depth: config.get_sharing_depth() as usize,
             fill: config.get_sharing_depth().div_ceil(FILL) as usize,
             size: config.get_max_size() as usize,
-            rest: limits.idle_timeout.min(limits.test_after_idle).min(FAR),
+            rest: nanos(limits.idle_timeout.min(limits.test_after_idle).min(FAR)),
             state: Mutex::new(state),
             room: Notify::new(),
         }
@@ -76,14 +80,11 @@ impl Sharing {
 
     /// Finds a place for a statement; `again` after having waited for one, or for a connection that did not come.
     pub(crate) fn place(&self, sql: &str, again: bool) -> Place<'_> {
-        let now = Instant::now();
+        let now = self.clock.now();
         let mut gone = Vec::new();
         let mut state = self.state();
         let cost = state.costs.of(sql);
-        if !self.on {
-            return Place::Own(cost);
-        }
-        if cost.kind == Kind::Own {
+        if !self.on || cost.kind == Kind::Own {
             return Place::Own(cost);
         }
         let expected = if state.holds() { None } else { cost.cheap(self.budget) };
@@ -105,25 +106,27 @@ impl Sharing {
             },
         };
         drop(state);
-        give_back(gone);
+        if !gone.is_empty() {
+            give_back(gone, &self.clock);
+        }
         place
     }
 
-    fn wait<'a>(&'a self, state: &mut State, cost: Arc<Cost>, expected: Duration) -> Place<'a> {
+    fn wait<'a>(&'a self, state: &mut State, cost: Arc<Cost>, expected: Nanos) -> Place<'a> {
         let elsewhere = !state.opening && state.members.len() < self.size;
         let opening = elsewhere.then(|| Opening::new(self, state, cost, expected));
         state.queued |= elsewhere;
         Place::Wait(Box::new(Waiting::new(self, state, elsewhere)), opening)
     }
 
-    fn sit(&self, state: &mut State, at: usize, now: Instant, cost: Arc<Cost>, expected: Option<Duration>) -> Seat<'_> {
+    fn sit(&self, state: &mut State, at: usize, now: Nanos, cost: Arc<Cost>, expected: Option<Nanos>) -> Seat<'_> {
         let late = state.late(self);
         let member = &mut state.members[at];
         let behind = member.depth > 0;
         if !behind {
             member.progressed(now, late);
         }
-        let weight = expected.map_or(Duration::ZERO, |expected| expected.max(LEAST));
+        let weight = expected.map_or(0, |expected| expected.max(LEAST));
         member.depth += 1;
         if behind {
             member.lease.connection().set_crowded(true);
@@ -141,15 +144,15 @@ impl Sharing {
             sharing: self,
             lease: Arc::new(lease),
             cost,
-            weight: Duration::ZERO,
+            weight: 0,
             behind: false,
-            began: Instant::now(),
+            began: self.clock.now(),
             bytes: None,
         }
     }
 
     /// Makes a connection a member, and gives the first place on it, however soon it would have to be tested again.
-    pub(super) fn adopt(&self, lease: Lease, cost: Arc<Cost>, expected: Duration) -> Option<Seat<'_>> {
+    pub(super) fn adopt(&self, lease: Lease, cost: Arc<Cost>, expected: Nanos) -> Option<Seat<'_>> {
         let mut state = self.state();
         if state.closed {
             return None;
@@ -158,7 +161,7 @@ impl Sharing {
         let now = Instant::now();
         // The pool has looked at it only now.
         aging.touch(now);
-        let expires = aging.expires();
+        let (now, expires) = (self.clock.of(now), self.clock.of(aging.expires()));
         state.note_trip(&lease);
         let late = now + state.late(self);
         state.members.push(Member {
@@ -166,7 +169,7 @@ impl Sharing {
             lease: Arc::new(lease),
             depth: 0,
             writes: 0,
-            backlog: Duration::ZERO,
+            backlog: 0,
             progress: now,
             late,
             expires,
@@ -185,10 +188,10 @@ impl Sharing {
     pub(crate) fn take_idle(&self) -> Option<Lease> {
         let mut gone = Vec::new();
         let mut state = self.state();
-        let at = if state.wanted > 0 { None } else { state.idle(Instant::now(), &mut gone) };
+        let at = if state.wanted > 0 { None } else { state.idle(self.clock.now(), &mut gone) };
         let taken = at.map(|at| state.members.remove(at));
         drop(state);
-        give_back(gone);
+        give_back(gone, &self.clock);
         taken.and_then(|member| Arc::into_inner(member.lease))
     }
 
@@ -210,9 +213,9 @@ impl Sharing {
     /// Closes connections on which nothing has ended for so long that no statement can be the reason, but only a caller
     /// who does not take his reply.
     pub(crate) fn cut(&self, after: Duration) {
-        let now = Instant::now();
+        let (now, after) = (self.clock.now(), nanos(after));
         let state = self.state();
-        let stuck = |member: &&Member| member.depth > 0 && now.saturating_duration_since(member.progress) > after;
+        let stuck = |member: &&Member| member.depth > 0 && now.saturating_sub(member.progress) > after;
         state.members.iter().filter(stuck).for_each(|member| member.lease.connection().cut());
     }
 
@@ -222,7 +225,7 @@ impl Sharing {
         let (idle, busy) = state.members.drain(..).partition(|member| member.depth == 0);
         state.members = busy;
         drop(state);
-        give_back(idle);
+        give_back(idle, &self.clock);
     }
 
     /// The members that nobody uses.

@@ -22,6 +22,7 @@ pub trait RowIndex: sealed::Sealed {
 }
 
 impl RowIndex for usize {
+    #[inline]
     fn __find(&self, row: &Row) -> Option<usize> {
         (*self < row.len()).then_some(*self)
     }
@@ -32,6 +33,7 @@ impl RowIndex for usize {
 }
 
 impl RowIndex for str {
+    #[inline]
     fn __find(&self, row: &Row) -> Option<usize> {
         row.find(self)
     }
@@ -42,6 +44,7 @@ impl RowIndex for str {
 }
 
 impl RowIndex for String {
+    #[inline]
     fn __find(&self, row: &Row) -> Option<usize> {
         self.as_str().__find(row)
     }
@@ -52,6 +55,7 @@ impl RowIndex for String {
 }
 
 impl<T: RowIndex + ?Sized> RowIndex for &T {
+    #[inline]
     fn __find(&self, row: &Row) -> Option<usize> {
         T::__find(self, row)
     }

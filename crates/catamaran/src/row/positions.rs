@@ -54,8 +54,10 @@ impl Positions {
     /// Those of [`Row::get`].
     #[inline]
     pub fn read<T: FromSqlOwned>(&mut self, row: &Row, index: impl RowIndex) -> Result<T> {
-        let at = self.position(row, &index, <T as FromSql<'_>>::accepts, type_name::<T>())?;
-        row.get_accepted(at, type_name::<T>())
+        match self.find(row, &index, <T as FromSql<'_>>::accepts, type_name::<T>())? {
+            Some(at) => row.get_accepted(at, type_name::<T>()),
+            None => Err(row.unknown_column(&index)),
+        }
     }
 
     /// Reads the next field, which is the type's `Default` where there is no such column.
@@ -65,7 +67,7 @@ impl Positions {
     /// [`Decode`](crate::ErrorKind::Decode) as for [`Row::get`].
     #[inline]
     pub fn read_or_default<T: FromSqlOwned + Default>(&mut self, row: &Row, index: impl RowIndex) -> Result<T> {
-        match self.optional(row, &index, <T as FromSql<'_>>::accepts, type_name::<T>())? {
+        match self.find(row, &index, <T as FromSql<'_>>::accepts, type_name::<T>())? {
             Some(at) => row.get_accepted(at, type_name::<T>()),
             None => Ok(T::default()),
         }
@@ -78,8 +80,10 @@ impl Positions {
     /// Those of [`Row::get`].
     #[inline]
     pub fn read_json<T: DeserializeOwned>(&mut self, row: &Row, index: impl RowIndex) -> Result<T> {
-        let at = self.position(row, &index, <OrNull<T> as FromSql<'_>>::accepts, type_name::<T>())?;
-        row.get_accepted::<OrNull<T>>(at, type_name::<T>()).map(|value| value.0)
+        match self.find(row, &index, <OrNull<T> as FromSql<'_>>::accepts, type_name::<T>())? {
+            Some(at) => row.get_accepted::<OrNull<T>>(at, type_name::<T>()).map(|value| value.0),
+            None => Err(row.unknown_column(&index)),
+        }
     }
 
     /// Reads the next field through serde, which is the type's `Default` where there is no such column.
@@ -93,31 +97,18 @@ impl Positions {
         row: &Row,
         index: impl RowIndex,
     ) -> Result<T> {
-        match self.optional(row, &index, <OrNull<T> as FromSql<'_>>::accepts, type_name::<T>())? {
+        match self.find(row, &index, <OrNull<T> as FromSql<'_>>::accepts, type_name::<T>())? {
             Some(at) => row.get_accepted::<OrNull<T>>(at, type_name::<T>()).map(|value| value.0),
             None => Ok(T::default()),
         }
     }
 
+    /// Where the next field is.
     #[inline]
-    fn position(
+    fn find(
         &mut self,
         row: &Row,
-        index: &dyn RowIndex,
-        accepts: fn(&Type) -> bool,
-        rust: &'static str,
-    ) -> Result<usize> {
-        match self.optional(row, index, accepts, rust)? {
-            Some(at) => Ok(at),
-            None => Err(row.unknown_column(index)),
-        }
-    }
-
-    #[inline]
-    fn optional(
-        &mut self,
-        row: &Row,
-        index: &dyn RowIndex,
+        index: &impl RowIndex,
         accepts: fn(&Type) -> bool,
         rust: &'static str,
     ) -> Result<Option<usize>> {
@@ -126,28 +117,27 @@ impl Positions {
                 self.next += 1;
                 Ok(*at)
             }
-            None => self.look(row, index, accepts, rust),
+            None if self.first.is_none() => look(row, index, accepts, rust),
+            None => Ok(self.note(look(row, index, accepts, rust)?)),
         }
     }
 
-    #[inline(never)]
-    fn look(
-        &mut self,
-        row: &Row,
-        index: &dyn RowIndex,
-        accepts: fn(&Type) -> bool,
-        rust: &'static str,
-    ) -> Result<Option<usize>> {
-        let found = index.__find(row);
-        if let Some(at) = found {
-            row.check(at, accepts, rust)?;
-        }
-        if self.first.is_some() {
-            self.found.push(found);
-            self.next += 1;
-        }
-        Ok(found)
+    #[cold]
+    fn note(&mut self, found: Option<usize>) -> Option<usize> {
+        self.found.push(found);
+        self.next += 1;
+        found
     }
+}
+
+/// Looks for a column, whose type has to be accepted.
+#[inline]
+fn look(row: &Row, index: &impl RowIndex, accepts: fn(&Type) -> bool, rust: &str) -> Result<Option<usize>> {
+    let found = index.__find(row);
+    if let Some(at) = found {
+        row.check(at, accepts, rust)?;
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
