@@ -64,6 +64,12 @@ impl Aging {
             || now.saturating_duration_since(self.used) >= limits.idle_timeout
     }
 
+    /// Whether it had reached its age when it came back from its last use.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn has_expired(&self) -> bool {
+        self.used.saturating_duration_since(self.born) >= self.lifetime
+    }
+
     /// When it has reached its age.
     #[cfg(feature = "async")]
     pub(crate) fn expires(&self) -> Instant {

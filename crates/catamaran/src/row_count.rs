@@ -1,21 +1,6 @@
 //! How many rows a caller wanted, and how many there were.
 
-#[cfg(feature = "blocking")]
-use crate::Row;
 use crate::{Error, ErrorKind, Result};
-
-/// Exactly one.
-#[cfg(feature = "blocking")]
-pub(crate) fn one(rows: Vec<Row>) -> Result<Row> {
-    optional(rows)?.ok_or_else(none)
-}
-
-/// One or none.
-#[cfg(feature = "blocking")]
-pub(crate) fn optional(mut rows: Vec<Row>) -> Result<Option<Row>> {
-    at_most_one(rows.len())?;
-    Ok(rows.pop())
-}
 
 /// There was none where one was wanted.
 pub(crate) fn none() -> Error {

@@ -16,11 +16,22 @@ use crate::{
     Description, Error, ErrorKind, Result, Row,
     driver_error::using,
     row::Column,
+    row_count,
     statement_cache::{Kept, StatementCache},
     tls::Connector,
     traces::{GRACE, Traces, Travel},
     transaction::Level,
 };
+
+/// How a connection is that comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Nothing is left on it and nothing runs: it can be used by anyone.
+    Clean,
+    /// Something is left, or runs.
+    Left,
+    Closed,
+}
 
 /// A connection, or nothing while a stream has it.
 pub(crate) struct Connection(Mutex<Option<Open>>);
@@ -89,13 +100,13 @@ impl Connection {
         *self.slot() = Some(open);
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.slot().as_ref().is_none_or(|open| open.lost || open.client.is_closed())
-    }
-
-    /// Nothing is left on it and nothing runs: it can be used by anyone.
-    pub(crate) fn is_clean(&self) -> bool {
-        self.slot().as_ref().is_some_and(|open| open.traces == Traces::NONE && !open.abandoned)
+    pub(crate) fn condition(&self) -> Condition {
+        match self.slot().as_ref() {
+            Some(open) if open.lost || open.client.is_closed() => Condition::Closed,
+            Some(open) if open.traces != Traces::NONE || open.abandoned => Condition::Left,
+            Some(_) => Condition::Clean,
+            None => Condition::Closed,
+        }
     }
 
     /// Waits for what still runs, undoes what was left, and says whether the connection can be used again.
@@ -130,16 +141,25 @@ impl Open {
         }
     }
 
-    pub(crate) fn query(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+    pub(crate) fn all(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        Ok(self.query(sql, params)?.into_iter().map(Row::from_driver).collect())
+    }
+
+    pub(crate) fn optional(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
+        let mut rows = self.query(sql, params)?;
+        row_count::at_most_one(rows.len())?;
+        Ok(rows.pop().map(Row::from_driver))
+    }
+
+    fn query(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<tokio_postgres::Row>> {
         let kept = self.keep_for(sql, params)?;
-        let rows = match self.client.query(&kept.statement, params).map_err(using) {
+        match self.client.query(&kept.statement, params).map_err(using) {
             Err(error) if self.may_prepare_again(sql, &error) => {
                 let kept = self.keep(sql)?;
-                self.client.query(&kept.statement, params).map_err(using)?
+                self.client.query(&kept.statement, params).map_err(using)
             }
-            result => result?,
-        };
-        Ok(rows.into_iter().map(Row::from_driver).collect())
+            result => result,
+        }
     }
 
     pub(crate) fn batch(&mut self, sql: &str) -> Result<()> {

@@ -83,7 +83,7 @@ impl R2d2Database {
 
     fn checkout(&self) -> Result<Lease> {
         let came = Instant::now();
-        let permit = self.queue.enter(came + self.checkout_timeout).map_err(|refused| match refused {
+        let permit = self.queue.enter(came, came + self.checkout_timeout).map_err(|refused| match refused {
             Refused::Closed => Error::closed(),
             Refused::TimedOut => Error::checkout_timeout(self.checkout_timeout, self.status()),
         })?;
@@ -93,7 +93,7 @@ impl R2d2Database {
                 Error::with_source(ErrorKind::Connect, format!("no connection after {:?}", self.connect_timeout), error)
             })?;
             match &*pooled {
-                Pooled::Live { connection, aging, .. } if self.manager.recycle(connection, aging) => {
+                Pooled::Live { connection, aging, .. } if self.manager.recycle(connection, aging, came) => {
                     return Ok(Lease::new(connection.clone(), pooled, permit));
                 }
                 Pooled::Failed { error, at } if *at >= came => return Err(error.clone()),
@@ -117,15 +117,15 @@ impl Executor for R2d2Database {
     }
 
     fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.checkout()?.connection().with(|open| open.query(sql, params))
+        self.checkout()?.connection().with(|open| open.all(sql, params))
     }
 
     fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        row_count::one(self.fetch_all(sql, params)?)
+        self.checkout()?.connection().with(|open| open.optional(sql, params))?.ok_or_else(row_count::none)
     }
 
     fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        row_count::optional(self.fetch_all(sql, params)?)
+        self.checkout()?.connection().with(|open| open.optional(sql, params))
     }
 
     fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {

@@ -7,7 +7,7 @@ use postgres_types::ToSql;
 use r2d2::PooledConnection;
 
 use super::{
-    connection::Connection,
+    connection::{Condition, Connection},
     manager::{Manager, Pooled},
     queue::Permit,
     stream,
@@ -57,32 +57,30 @@ impl Holder<'_> {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some((mut pooled, permit)) = self.place.take() else { return };
-        if self.connection.is_clean() || self.connection.is_closed() {
-            give_back(pooled, permit, true);
+        let Some((pooled, permit)) = self.place.take() else { return };
+        let condition = self.connection.condition();
+        if condition != Condition::Left {
+            give_back(pooled, permit, condition);
             return;
         }
         // Until it is cleaned it counts as in use, so that the pool opens no other in its place.
         let connection = self.connection.clone();
         off_runtime(move || {
-            let clean = connection.clean();
-            if !clean {
+            let condition = if connection.clean() { Condition::Clean } else { Condition::Closed };
+            if condition == Condition::Closed {
                 tracing::debug!("a connection could not be cleaned and was closed");
             }
             // The pool must be the last to have it, so that it is closed before its place is given away.
             drop(connection);
-            if let Pooled::Live { broken, .. } = &mut *pooled {
-                *broken = !clean;
-            }
-            give_back(pooled, permit, clean);
+            give_back(pooled, permit, condition);
         });
     }
 }
 
-fn give_back(mut pooled: PooledConnection<Manager>, permit: Permit, clean: bool) {
+fn give_back(mut pooled: PooledConnection<Manager>, permit: Permit, condition: Condition) {
     if let Pooled::Live { aging, broken, .. } = &mut *pooled {
         aging.touch(Instant::now());
-        *broken |= !clean;
+        *broken |= condition != Condition::Clean;
     }
     drop(pooled);
     drop(permit);
@@ -94,15 +92,15 @@ impl Executor for Lease {
     }
 
     fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.connection.with(|open| open.query(sql, params))
+        self.connection.with(|open| open.all(sql, params))
     }
 
     fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        row_count::one(self.fetch_all(sql, params)?)
+        self.connection.with(|open| open.optional(sql, params))?.ok_or_else(row_count::none)
     }
 
     fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        row_count::optional(self.fetch_all(sql, params)?)
+        self.connection.with(|open| open.optional(sql, params))
     }
 
     fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {

@@ -13,7 +13,7 @@ use std::{
 use r2d2::ManageConnection;
 use r2d2_postgres::PostgresConnectionManager;
 
-use super::connection::Connection;
+use super::connection::{Condition, Connection};
 use crate::{
     Config, Error, ErrorKind, Result,
     aging::{Aging, Limits, Verdict},
@@ -66,11 +66,11 @@ impl Manager {
         self.0.closed.store(true, SeqCst);
     }
 
-    /// Whether a connection that was idle can be used.
-    pub(crate) fn recycle(&self, connection: &Connection, aging: &Aging) -> bool {
+    /// Whether a connection that was idle can be used `now`.
+    pub(crate) fn recycle(&self, connection: &Connection, aging: &Aging, now: Instant) -> bool {
         let suspect = *self.0.suspect.lock().unwrap_or_else(PoisonError::into_inner);
-        match aging.verdict(Instant::now(), &self.0.limits, suspect) {
-            Verdict::Use => !connection.is_closed(),
+        match aging.verdict(now, &self.0.limits, suspect) {
+            Verdict::Use => connection.condition() != Condition::Closed,
             Verdict::Close => false,
             Verdict::Test => connection.with(|open| open.test(self.0.config.get_test_timeout())).is_ok(),
         }
@@ -151,11 +151,10 @@ impl ManageConnection for Manager {
         match pooled {
             Pooled::Failed { .. } => true,
             Pooled::Live { connection, aging, broken } => {
-                let dead = connection.is_closed();
-                if dead {
+                if *broken && connection.condition() == Condition::Closed {
                     self.suspect();
                 }
-                dead || *broken || self.0.closed.load(SeqCst) || aging.is_too_old(Instant::now(), &self.0.limits)
+                *broken || self.0.closed.load(SeqCst) || aging.has_expired()
             }
         }
     }

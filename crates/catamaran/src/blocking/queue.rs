@@ -3,20 +3,21 @@
 //! r2d2 wakes whoever happens to be there, and nobody when a connection is closed. In front of it this queue lets in as
 //! many callers as there can be connections, so that inside the pool a caller waits only while one is being made.
 //!
-//! To wake a thread for every statement costs more than the statement. So a thread that is running may go before those
-//! that sleep, until the first of them has waited for [`PATIENCE`]; from then on the order is strict.
+//! To wake a thread for every statement costs more than the statement. So a permit that comes back within its *turn* is
+//! left for threads that are running, in the order in which they come, and only when the turn is over it is handed to
+//! the first of those that sleep. One of these, the *watcher*, sleeps in short pieces and looks whether a permit that
+//! was left was taken by nobody; without one, nothing is left.
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-/// How long a caller waits before nobody passes it any more.
-const PATIENCE: Duration = Duration::from_millis(3);
+/// For how long a permit stays with running threads while others sleep.
+const TURN: Duration = Duration::from_micros(500);
+/// How often the watcher looks.
+const WATCH: Duration = Duration::from_micros(250);
 
 /// Why a caller was not let in.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,79 +29,80 @@ pub(crate) enum Refused {
 pub(crate) struct Queue(Mutex<State>);
 
 struct State {
-    free: usize,
+    /// The permits that nobody holds, each as the end of its turn.
+    free: Vec<Instant>,
     closed: bool,
     waiting: VecDeque<Arc<Waiter>>,
+    watched: bool,
 }
 
+#[derive(Default)]
 struct Waiter {
-    since: Instant,
+    told: Mutex<Option<Told>>,
     wake: Condvar,
-    let_in: AtomicBool,
-    /// It was told that there is a permit. If somebody else has taken that, it is not told again: it looks by itself when
-    /// its patience ends, and from then on permits are handed to it.
-    called: AtomicBool,
 }
 
-impl Waiter {
-    fn has_patience(&self) -> bool {
-        self.since.elapsed() < PATIENCE
-    }
-
-    fn call(&self) {
-        if !self.called.swap(true, SeqCst) {
-            self.wake.notify_one();
-        }
-    }
+enum Told {
+    /// Here is a permit, with the end of its turn.
+    LetIn(Instant),
+    Closed,
 }
 
-/// The right to hold one connection. Dropped, it goes to whoever has waited longest.
-pub(crate) struct Permit(Arc<Queue>);
+/// The right to hold one connection.
+pub(crate) struct Permit {
+    queue: Arc<Queue>,
+    turn: Instant,
+}
 
 impl Queue {
     pub(crate) fn new(permits: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { free: permits, closed: false, waiting: VecDeque::new() })))
+        let (free, waiting) = (vec![Instant::now(); permits], VecDeque::new());
+        Arc::new(Self(Mutex::new(State { free, closed: false, waiting, watched: false })))
     }
 
-    /// Waits for a permit until `end`.
-    pub(crate) fn enter(self: &Arc<Self>, end: Instant) -> Result<Permit, Refused> {
+    /// Waits for a permit from `now` until `end`.
+    pub(crate) fn enter(self: &Arc<Self>, now: Instant, end: Instant) -> Result<Permit, Refused> {
+        let permit = |turn| Permit { queue: self.clone(), turn };
         let mut state = self.state();
         if state.closed {
             return Err(Refused::Closed);
         }
-        if state.free > 0 && state.waiting.front().is_none_or(|first| first.has_patience()) {
-            state.free -= 1;
-            return Ok(Permit(self.clone()));
+        if let Some(turn) = state.take(now) {
+            return Ok(permit(turn));
         }
-        let waiter = Arc::new(Waiter {
-            since: Instant::now(),
-            wake: Condvar::new(),
-            let_in: AtomicBool::new(false),
-            called: AtomicBool::new(false),
-        });
+        let waiter = Arc::new(Waiter::default());
         state.waiting.push_back(waiter.clone());
+        let watches = !state.watched;
+        state.watched = true;
+        drop(state);
+        let result = if watches { self.watch(&waiter, end) } else { waiter.wait(end) };
+        let result = match result {
+            Some(told) => Some(told),
+            // Too late, unless it was let in a moment ago.
+            None => self.state().leave(&waiter),
+        };
+        if watches {
+            self.state().unwatch();
+        }
+        match result {
+            Some(Told::LetIn(turn)) => Ok(permit(turn)),
+            Some(Told::Closed) => Err(Refused::Closed),
+            None => Err(Refused::TimedOut),
+        }
+    }
+
+    /// Waits as the watcher.
+    fn watch(&self, waiter: &Waiter, end: Instant) -> Option<Told> {
         loop {
-            let until = if waiter.has_patience() { end.min(waiter.since + PATIENCE) } else { end };
-            let left = until.saturating_duration_since(Instant::now());
-            state = waiter.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-            if waiter.let_in.load(SeqCst) {
-                return Ok(Permit(self.clone()));
+            let now = Instant::now();
+            if let Some(told) = waiter.wait(end.min(now + WATCH)) {
+                return Some(told);
             }
-            if !state.closed && state.free > 0 && state.waiting.front().is_some_and(|first| Arc::ptr_eq(first, &waiter))
-            {
-                state.free -= 1;
-                state.waiting.pop_front();
-                state.call_next();
-                return Ok(Permit(self.clone()));
+            let now = Instant::now();
+            if now >= end {
+                return None;
             }
-            let refused = match (state.closed, Instant::now() >= end) {
-                (true, _) => Refused::Closed,
-                (false, true) => Refused::TimedOut,
-                (false, false) => continue,
-            };
-            state.waiting.retain(|other| !Arc::ptr_eq(other, &waiter));
-            state.call_next();
-            return Err(refused);
+            self.state().hand_over(now);
         }
     }
 
@@ -108,8 +110,8 @@ impl Queue {
     pub(crate) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
-        for waiter in &state.waiting {
-            waiter.wake.notify_one();
+        for waiter in state.waiting.drain(..) {
+            waiter.tell(Told::Closed);
         }
     }
 
@@ -123,30 +125,85 @@ impl Queue {
 }
 
 impl State {
-    /// Tells the first who waits if there is a permit.
-    fn call_next(&self) {
-        if self.free > 0
-            && let Some(first) = self.waiting.front()
-        {
-            first.call();
+    /// A permit for whoever comes now: any if nobody waits, or else one whose turn goes on.
+    fn take(&mut self, now: Instant) -> Option<Instant> {
+        if self.waiting.is_empty() {
+            return self.free.pop().map(|_| now + TURN);
         }
+        self.hand_over(now);
+        self.free.pop()
+    }
+
+    /// Hands permits whose turn is over to those who have waited longest.
+    fn hand_over(&mut self, now: Instant) {
+        let mut at = 0;
+        while let Some(turn) = self.free.get(at) {
+            if *turn > now {
+                at += 1;
+            } else if let Some(first) = self.waiting.pop_front() {
+                self.free.swap_remove(at);
+                first.tell(Told::LetIn(now + TURN));
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// The watcher is gone: nothing that is free is left any more.
+    fn unwatch(&mut self) {
+        self.watched = false;
+        let now = Instant::now();
+        while !self.free.is_empty()
+            && let Some(first) = self.waiting.pop_front()
+        {
+            self.free.pop();
+            first.tell(Told::LetIn(now + TURN));
+        }
+    }
+
+    /// Takes who waits no longer out of the queue.
+    fn leave(&mut self, waiter: &Arc<Waiter>) -> Option<Told> {
+        self.waiting.retain(|other| !Arc::ptr_eq(other, waiter));
+        waiter.told().take()
+    }
+}
+
+impl Waiter {
+    /// What it is told until `end`.
+    fn wait(&self, end: Instant) -> Option<Told> {
+        let mut told = self.told();
+        while told.is_none() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            told = self.wake.wait_timeout(told, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        told.take()
+    }
+
+    fn tell(&self, what: Told) {
+        *self.told() = Some(what);
+        self.wake.notify_one();
+    }
+
+    fn told(&self) -> MutexGuard<'_, Option<Told>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        let first = state.waiting.front().filter(|first| !first.has_patience()).cloned();
-        match first {
-            Some(waiter) => {
-                state.waiting.pop_front();
-                waiter.let_in.store(true, SeqCst);
-                waiter.wake.notify_one();
-            }
-            None => {
-                state.free += 1;
-                state.call_next();
-            }
+        let mut state = self.queue.state();
+        if state.waiting.is_empty() {
+            return state.free.push(self.turn);
+        }
+        let now = Instant::now();
+        if state.watched && now < self.turn {
+            return state.free.push(self.turn);
+        }
+        if let Some(first) = state.waiting.pop_front() {
+            first.tell(Told::LetIn(now + TURN));
         }
     }
 }
@@ -164,13 +221,13 @@ mod tests {
     #[test]
     fn first_come_first_served() {
         let queue = Queue::new(1);
-        let permit = queue.enter(soon()).unwrap();
+        let permit = queue.enter(Instant::now(), soon()).unwrap();
         let order = Arc::new(Mutex::new(Vec::new()));
         let callers: Vec<_> = (0..8)
             .map(|n| {
                 let (behind, order) = (queue.clone(), order.clone());
                 let caller = thread::spawn(move || {
-                    let permit = behind.enter(soon()).unwrap();
+                    let permit = behind.enter(Instant::now(), soon()).unwrap();
                     order.lock().unwrap().push(n);
                     drop(permit);
                 });
@@ -188,27 +245,27 @@ mod tests {
     #[test]
     fn whoever_leaves_takes_no_permit_along() {
         let queue = Queue::new(1);
-        let permit = queue.enter(soon()).unwrap();
-        let late = queue.enter(Instant::now() + Duration::from_millis(10));
+        let permit = queue.enter(Instant::now(), soon()).unwrap();
+        let late = queue.enter(Instant::now(), Instant::now() + Duration::from_millis(10));
         assert_eq!(late.err(), Some(Refused::TimedOut));
         assert_eq!(queue.waiting(), 0);
         drop(permit);
-        assert!(queue.enter(soon()).is_ok());
+        assert!(queue.enter(Instant::now(), soon()).is_ok());
     }
 
     #[test]
     fn closing_wakes_everyone() {
         let queue = Queue::new(1);
-        let _permit = queue.enter(soon()).unwrap();
+        let _permit = queue.enter(Instant::now(), soon()).unwrap();
         let caller = thread::spawn({
             let queue = queue.clone();
-            move || queue.enter(soon()).err()
+            move || queue.enter(Instant::now(), soon()).err()
         });
         while queue.waiting() == 0 {
             thread::yield_now();
         }
         queue.close();
         assert_eq!(caller.join().unwrap(), Some(Refused::Closed));
-        assert_eq!(queue.enter(soon()).err(), Some(Refused::Closed));
+        assert_eq!(queue.enter(Instant::now(), soon()).err(), Some(Refused::Closed));
     }
 }

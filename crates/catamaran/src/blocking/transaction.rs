@@ -66,15 +66,15 @@ impl Executor for OpenTransaction<'_> {
     }
 
     fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.connection().with(|open| open.query(sql, params))
+        self.connection().with(|open| open.all(sql, params))
     }
 
     fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        row_count::one(self.connection().with(|open| open.query(sql, params))?)
+        self.connection().with(|open| open.optional(sql, params))?.ok_or_else(row_count::none)
     }
 
     fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        row_count::optional(self.connection().with(|open| open.query(sql, params))?)
+        self.connection().with(|open| open.optional(sql, params))
     }
 
     fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
