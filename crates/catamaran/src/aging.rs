@@ -23,7 +23,6 @@ impl Limits {
 }
 
 /// Stands for no limit where an instant is asked for.
-#[cfg(feature = "async")]
 pub(crate) const FAR: Duration = Duration::from_secs(1 << 32);
 
 /// Zero stands for no limit in [`Config`].
@@ -42,15 +41,15 @@ pub(crate) enum Verdict {
 /// How old a connection is and how long it has been idle.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Aging {
-    born: Instant,
-    lifetime: Duration,
+    /// When it has reached its age.
+    expires: Instant,
     used: Instant,
 }
 
 impl Aging {
     /// A connection made now, which lives that long; zero is for ever.
     pub(crate) fn new(now: Instant, lifetime: Duration) -> Self {
-        Self { born: now, lifetime: or_never(lifetime), used: now }
+        Self { expires: now + or_never(lifetime).min(FAR), used: now }
     }
 
     /// Notes that the connection comes back from use.
@@ -59,28 +58,28 @@ impl Aging {
     }
 
     /// Too old to be kept, idle or not used for too long.
+    #[cfg(feature = "async")]
     pub(crate) fn is_too_old(&self, now: Instant, limits: &Limits) -> bool {
-        now.saturating_duration_since(self.born) >= self.lifetime
-            || now.saturating_duration_since(self.used) >= limits.idle_timeout
+        self.verdict(now, limits, None) == Verdict::Close
     }
 
     /// Whether it had reached its age when it came back from its last use.
     #[cfg(feature = "blocking")]
     pub(crate) fn has_expired(&self) -> bool {
-        self.used.saturating_duration_since(self.born) >= self.lifetime
+        self.used >= self.expires
     }
 
     /// When it has reached its age.
     #[cfg(feature = "async")]
     pub(crate) fn expires(&self) -> Instant {
-        self.born + self.lifetime.min(FAR)
+        self.expires
     }
 
     /// What to do at checkout. `suspect` is when a connection of the same pool was last found dead: what was not used
     /// since is tested however short its idle time.
     pub(crate) fn verdict(&self, now: Instant, limits: &Limits, suspect: Option<Instant>) -> Verdict {
         let idle = now.saturating_duration_since(self.used);
-        if self.is_too_old(now, limits) {
+        if now >= self.expires || idle >= limits.idle_timeout {
             Verdict::Close
         } else if idle >= limits.test_after_idle || suspect.is_some_and(|suspect| self.used <= suspect) {
             Verdict::Test
@@ -120,6 +119,7 @@ mod tests {
         let start = Instant::now();
         let aging = Aging::new(start, Duration::ZERO);
         let limits = Limits { idle_timeout: or_never(Duration::ZERO), ..LIMITS };
-        assert!(!aging.is_too_old(start + Duration::from_secs(1_000_000), &limits));
+        let verdict = aging.verdict(start + Duration::from_secs(1_000_000), &limits, None);
+        assert_ne!(verdict, Verdict::Close);
     }
 }

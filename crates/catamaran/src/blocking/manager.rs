@@ -41,8 +41,9 @@ struct Shared {
     /// Threads that connect, or that have been waiting for too long and were left behind.
     connecting: AtomicUsize,
     closed: AtomicBool,
-    /// When a connection was last found dead.
+    /// When a connection was last found dead, and whether one was at all, which can be asked without the lock.
     suspect: Mutex<Option<Instant>>,
+    suspects: AtomicBool,
 }
 
 impl Manager {
@@ -54,6 +55,7 @@ impl Manager {
             connecting: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             suspect: Mutex::new(None),
+            suspects: AtomicBool::new(false),
         })))
     }
 
@@ -68,16 +70,24 @@ impl Manager {
 
     /// Whether a connection that was idle can be used `now`.
     pub(crate) fn recycle(&self, connection: &Connection, aging: &Aging, now: Instant) -> bool {
-        let suspect = *self.0.suspect.lock().unwrap_or_else(PoisonError::into_inner);
-        match aging.verdict(now, &self.0.limits, suspect) {
-            Verdict::Use => connection.condition() != Condition::Closed,
+        match aging.verdict(now, &self.0.limits, self.suspected()) {
+            // What has happened to it since it came back would show only in use.
+            Verdict::Use => true,
             Verdict::Close => false,
             Verdict::Test => connection.with(|open| open.test(self.0.config.get_test_timeout())).is_ok(),
         }
     }
 
+    fn suspected(&self) -> Option<Instant> {
+        if !self.0.suspects.load(SeqCst) {
+            return None;
+        }
+        *self.0.suspect.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn suspect(&self) {
         *self.0.suspect.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.0.suspects.store(true, SeqCst);
     }
 
     /// Connects on a thread of its own: the driver has no limit for the login, and a thread can be left behind.

@@ -3,21 +3,24 @@
 //! r2d2 wakes whoever happens to be there, and nobody when a connection is closed. In front of it this queue lets in as
 //! many callers as there can be connections, so that inside the pool a caller waits only while one is being made.
 //!
-//! To wake a thread for every statement costs more than the statement. So a permit that comes back within its *turn* is
-//! left for threads that are running, in the order in which they come, and only when the turn is over it is handed to
-//! the first of those that sleep. One of these, the *watcher*, sleeps in short pieces and looks whether a permit that
-//! was left was taken by nobody; without one, nothing is left.
+//! To wake a thread for every statement costs more than the statement. So a permit that comes back is left for threads
+//! that are running until the first of those that sleep has waited for [`PATIENCE`]; then it is handed to that one. One
+//! of the sleepers, the *watcher*, sleeps in short pieces and looks whether a permit was left that nobody has taken;
+//! where there is none, nothing is left.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::{Duration, Instant},
 };
 
-/// For how long a permit stays with running threads while others sleep.
-const TURN: Duration = Duration::from_micros(500);
-/// How often the watcher looks.
-const WATCH: Duration = Duration::from_micros(250);
+/// How long a caller waits before nobody passes it any more.
+const PATIENCE: Duration = Duration::from_micros(4000);
+/// How long a permit may be left unused while somebody waits.
+const WATCH: Duration = Duration::from_micros(500);
 
 /// Why a caller was not let in.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,145 +29,162 @@ pub(crate) enum Refused {
     Closed,
 }
 
-pub(crate) struct Queue(Mutex<State>);
+pub(crate) struct Queue {
+    /// The permits that are free, as multiples of [`ONE`], and [`BUSY`], which is set with the lock held and sends
+    /// everyone to the lock.
+    permits: AtomicUsize,
+    line: Mutex<Line>,
+}
 
-struct State {
-    /// The permits that nobody holds, each as the end of its turn.
-    free: Vec<Instant>,
+const ONE: usize = 2;
+/// Somebody waits, or the queue is closed.
+const BUSY: usize = 1;
+
+/// Those who wait.
+struct Line {
     closed: bool,
     waiting: VecDeque<Arc<Waiter>>,
     watched: bool,
 }
 
-#[derive(Default)]
 struct Waiter {
+    since: Instant,
     told: Mutex<Option<Told>>,
     wake: Condvar,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
-    /// Here is a permit, with the end of its turn.
-    LetIn(Instant),
+    /// Here is a permit.
+    LetIn,
     Closed,
 }
 
 /// The right to hold one connection.
-pub(crate) struct Permit {
-    queue: Arc<Queue>,
-    turn: Instant,
-}
+pub(crate) struct Permit(Arc<Queue>);
 
 impl Queue {
     pub(crate) fn new(permits: usize) -> Arc<Self> {
-        let (free, waiting) = (vec![Instant::now(); permits], VecDeque::new());
-        Arc::new(Self(Mutex::new(State { free, closed: false, waiting, watched: false })))
+        let line = Line { closed: false, waiting: VecDeque::new(), watched: false };
+        Arc::new(Self { permits: AtomicUsize::new(permits * ONE), line: Mutex::new(line) })
     }
 
     /// Waits for a permit from `now` until `end`.
     pub(crate) fn enter(self: &Arc<Self>, now: Instant, end: Instant) -> Result<Permit, Refused> {
-        let permit = |turn| Permit { queue: self.clone(), turn };
-        let mut state = self.state();
-        if state.closed {
-            return Err(Refused::Closed);
+        let take = |permits| (permits >= ONE && permits & BUSY == 0).then(|| permits - ONE);
+        if self.permits.fetch_update(SeqCst, SeqCst, take).is_ok() {
+            return Ok(Permit(self.clone()));
         }
-        if let Some(turn) = state.take(now) {
-            return Ok(permit(turn));
+        match self.stand_in_line(now, end)? {
+            Told::LetIn => Ok(Permit(self.clone())),
+            Told::Closed => Err(Refused::Closed),
         }
-        let waiter = Arc::new(Waiter::default());
-        state.waiting.push_back(waiter.clone());
-        let watches = !state.watched;
-        state.watched = true;
-        drop(state);
-        let result = if watches { self.watch(&waiter, end) } else { waiter.wait(end) };
-        let result = match result {
-            Some(told) => Some(told),
-            // Too late, unless it was let in a moment ago.
-            None => self.state().leave(&waiter),
-        };
+    }
+
+    fn stand_in_line(&self, now: Instant, end: Instant) -> Result<Told, Refused> {
+        let mut line = self.line();
+        if line.closed {
+            return Ok(Told::Closed);
+        }
+        self.permits.fetch_or(BUSY, SeqCst);
+        if !line.first_is_impatient(now) && self.take() {
+            self.settle(&line);
+            return Ok(Told::LetIn);
+        }
+        let waiter = Arc::new(Waiter { since: now, told: Mutex::new(None), wake: Condvar::new() });
+        line.waiting.push_back(waiter.clone());
+        let watches = !line.watched;
+        line.watched = true;
+        let first = self.let_in(&mut line);
+        drop(line);
+        wake(first);
+        let told = if watches { self.watch(&waiter, end) } else { waiter.wait(end) };
+        // Too late, unless it was let in a moment ago.
+        let told = told.or_else(|| self.leave(&waiter));
         if watches {
-            self.state().unwatch();
+            self.line().watched = false;
+            self.let_all_in();
         }
-        match result {
-            Some(Told::LetIn(turn)) => Ok(permit(turn)),
-            Some(Told::Closed) => Err(Refused::Closed),
-            None => Err(Refused::TimedOut),
-        }
+        told.ok_or(Refused::TimedOut)
     }
 
     /// Waits as the watcher.
     fn watch(&self, waiter: &Waiter, end: Instant) -> Option<Told> {
         loop {
-            let now = Instant::now();
-            if let Some(told) = waiter.wait(end.min(now + WATCH)) {
-                return Some(told);
+            let told = waiter.wait(end.min(Instant::now() + WATCH));
+            if told.is_some() || Instant::now() >= end {
+                return told;
             }
-            let now = Instant::now();
-            if now >= end {
-                return None;
-            }
-            self.state().hand_over(now);
+            self.let_all_in();
         }
     }
 
     /// Refuses everyone who waits and everyone who comes.
     pub(crate) fn close(&self) {
-        let mut state = self.state();
-        state.closed = true;
-        for waiter in state.waiting.drain(..) {
-            waiter.tell(Told::Closed);
+        let mut line = self.line();
+        line.closed = true;
+        self.permits.fetch_or(BUSY, SeqCst);
+        for waiter in line.waiting.drain(..) {
+            *waiter.told() = Some(Told::Closed);
+            waiter.wake.notify_one();
         }
     }
 
     pub(crate) fn waiting(&self) -> usize {
-        self.state().waiting.len()
+        self.line().waiting.len()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes a permit if there is one, with the lock held.
+    fn take(&self) -> bool {
+        self.permits.fetch_update(SeqCst, SeqCst, |permits| permits.checked_sub(ONE)).is_ok()
+    }
+
+    /// Hands a permit that is free to whoever has waited longest, and must be woken without the lock: a thread that is
+    /// woken often runs at once, instead of the one that woke it.
+    fn let_in(&self, line: &mut Line) -> Option<Arc<Waiter>> {
+        if line.waiting.is_empty() || !self.take() {
+            return None;
+        }
+        let first = line.waiting.pop_front()?;
+        *first.told() = Some(Told::LetIn);
+        self.settle(line);
+        Some(first)
+    }
+
+    /// Hands what is free to those who have waited longest.
+    fn let_all_in(&self) {
+        loop {
+            let first = self.let_in(&mut self.line());
+            if first.is_none() {
+                return;
+            }
+            wake(first);
+        }
+    }
+
+    /// Takes who waits no longer out of the line.
+    fn leave(&self, waiter: &Arc<Waiter>) -> Option<Told> {
+        let mut line = self.line();
+        line.waiting.retain(|other| !Arc::ptr_eq(other, waiter));
+        self.settle(&line);
+        waiter.told().take()
+    }
+
+    /// Sends nobody to the lock any more if nobody waits.
+    fn settle(&self, line: &Line) {
+        if line.waiting.is_empty() && !line.closed {
+            self.permits.fetch_and(!BUSY, SeqCst);
+        }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// A permit for whoever comes now: any if nobody waits, or else one whose turn goes on.
-    fn take(&mut self, now: Instant) -> Option<Instant> {
-        if self.waiting.is_empty() {
-            return self.free.pop().map(|_| now + TURN);
-        }
-        self.hand_over(now);
-        self.free.pop()
-    }
-
-    /// Hands permits whose turn is over to those who have waited longest.
-    fn hand_over(&mut self, now: Instant) {
-        let mut at = 0;
-        while let Some(turn) = self.free.get(at) {
-            if *turn > now {
-                at += 1;
-            } else if let Some(first) = self.waiting.pop_front() {
-                self.free.swap_remove(at);
-                first.tell(Told::LetIn(now + TURN));
-            } else {
-                return;
-            }
-        }
-    }
-
-    /// The watcher is gone: nothing that is free is left any more.
-    fn unwatch(&mut self) {
-        self.watched = false;
-        let now = Instant::now();
-        while !self.free.is_empty()
-            && let Some(first) = self.waiting.pop_front()
-        {
-            self.free.pop();
-            first.tell(Told::LetIn(now + TURN));
-        }
-    }
-
-    /// Takes who waits no longer out of the queue.
-    fn leave(&mut self, waiter: &Arc<Waiter>) -> Option<Told> {
-        self.waiting.retain(|other| !Arc::ptr_eq(other, waiter));
-        waiter.told().take()
+impl Line {
+    fn first_is_impatient(&self, now: Instant) -> bool {
+        self.waiting.front().is_some_and(|first| now.saturating_duration_since(first.since) >= PATIENCE)
     }
 }
 
@@ -182,11 +202,6 @@ impl Waiter {
         told.take()
     }
 
-    fn tell(&self, what: Told) {
-        *self.told() = Some(what);
-        self.wake.notify_one();
-    }
-
     fn told(&self) -> MutexGuard<'_, Option<Told>> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -194,17 +209,23 @@ impl Waiter {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut state = self.queue.state();
-        if state.waiting.is_empty() {
-            return state.free.push(self.turn);
+        let queue = &self.0;
+        let give = |permits| (permits & BUSY == 0).then(|| permits + ONE);
+        if queue.permits.fetch_update(SeqCst, SeqCst, give).is_ok() {
+            return;
         }
-        let now = Instant::now();
-        if state.watched && now < self.turn {
-            return state.free.push(self.turn);
-        }
-        if let Some(first) = state.waiting.pop_front() {
-            first.tell(Told::LetIn(now + TURN));
-        }
+        let mut line = queue.line();
+        queue.permits.fetch_add(ONE, SeqCst);
+        let strict = !line.watched || line.first_is_impatient(Instant::now());
+        let first = if strict { queue.let_in(&mut line) } else { None };
+        drop(line);
+        wake(first);
+    }
+}
+
+fn wake(waiter: Option<Arc<Waiter>>) {
+    if let Some(waiter) = waiter {
+        waiter.wake.notify_one();
     }
 }
 
