@@ -18,7 +18,7 @@ use std::{
 };
 
 /// How long a caller waits before nobody passes it any more.
-const PATIENCE: Duration = Duration::from_micros(4000);
+const PATIENCE: Duration = Duration::from_millis(4);
 /// How long a permit may be left unused while somebody waits.
 const WATCH: Duration = Duration::from_micros(500);
 
@@ -272,6 +272,85 @@ mod tests {
         assert_eq!(queue.waiting(), 0);
         drop(permit);
         assert!(queue.enter(Instant::now(), soon()).is_ok());
+    }
+
+    /// A permit, and a caller that waits for it from now on.
+    fn one_waits() -> (Arc<Queue>, Permit, thread::JoinHandle<()>) {
+        let queue = Queue::new(1);
+        let permit = queue.enter(Instant::now(), soon()).unwrap();
+        let behind = queue.clone();
+        let caller = thread::spawn(move || drop(behind.enter(Instant::now(), soon()).unwrap()));
+        while queue.waiting() == 0 {
+            thread::yield_now();
+        }
+        (queue, permit, caller)
+    }
+
+    #[test]
+    fn nobody_is_passed_for_long() {
+        let (queue, permit, caller) = one_waits();
+        thread::sleep(PATIENCE);
+        drop(permit);
+        assert_eq!(queue.waiting(), 0, "it was let in before anyone else could come");
+        caller.join().unwrap();
+    }
+
+    #[test]
+    fn whoever_is_running_may_pass() {
+        let end = soon();
+        loop {
+            let (queue, permit, caller) = one_waits();
+            drop(permit);
+            let passed = queue.enter(Instant::now(), Instant::now());
+            let waiting = queue.waiting();
+            let done = passed.is_ok() && waiting == 1;
+            drop(passed);
+            caller.join().unwrap();
+            if done {
+                break;
+            }
+            assert!(Instant::now() < end, "nobody ever passes");
+        }
+    }
+
+    #[test]
+    fn no_permit_is_lost_or_made() {
+        const PERMITS: usize = 3;
+        let queue = Queue::new(PERMITS);
+        let held = AtomicUsize::new(0);
+        let (let_in, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for caller in 0..16 {
+                let (queue, held, let_in, refused) = (&queue, &held, &let_in, &refused);
+                scope.spawn(move || {
+                    for call in 0..400 {
+                        // From none at all to more than anyone has to wait here.
+                        let patience = Duration::from_micros(if (caller + call) % 3 == 0 { call } else { 30_000_000 });
+                        let now = Instant::now();
+                        match queue.enter(now, now + patience) {
+                            Ok(_permit) => {
+                                assert!(held.fetch_add(1, SeqCst) < PERMITS);
+                                if call % 5 == 0 {
+                                    thread::sleep(Duration::from_micros(20));
+                                }
+                                held.fetch_sub(1, SeqCst);
+                                let_in.fetch_add(1, SeqCst);
+                            }
+                            Err(error) => {
+                                assert_eq!(error, Refused::TimedOut);
+                                refused.fetch_add(1, SeqCst);
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        assert!(refused.into_inner() > 0 && let_in.into_inner() > 0, "both have to be seen");
+        assert_eq!(queue.waiting(), 0);
+        let at_once = |_| queue.enter(Instant::now(), Instant::now());
+        let all: Vec<_> = (0..PERMITS).map(at_once).collect::<Result<_, _>>().unwrap();
+        assert_eq!(at_once(0).err(), Some(Refused::TimedOut));
+        drop(all);
     }
 
     #[test]

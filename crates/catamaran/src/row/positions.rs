@@ -52,7 +52,7 @@ impl Positions {
     /// # Errors
     ///
     /// Those of [`Row::get`].
-    #[inline]
+    #[inline(always)]
     pub fn read<T: FromSqlOwned>(&mut self, row: &Row, index: impl RowIndex) -> Result<T> {
         match self.find(row, &index, <T as FromSql<'_>>::accepts, type_name::<T>())? {
             Some(at) => row.get_accepted(at, type_name::<T>()),
@@ -104,7 +104,7 @@ impl Positions {
     }
 
     /// Where the next field is.
-    #[inline]
+    #[inline(always)]
     fn find(
         &mut self,
         row: &Row,
