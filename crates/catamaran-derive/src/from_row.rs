@@ -78,6 +78,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 <Self as #krate::FromRow>::from_row_with(__row, &mut __positions)
             }
 
+            #[inline]
             fn from_row_with(
                 __row: &#krate::Row,
                 __positions: &mut #krate::__private::Positions,

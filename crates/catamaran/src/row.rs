@@ -10,8 +10,6 @@ use std::{any::type_name, fmt, sync::Arc};
 use postgres_types::{FromSql, Type};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-#[cfg(feature = "driver")]
-use crate::value::not_decoded;
 use crate::{
     Error, ErrorKind, Result,
     json::WireJson,
@@ -219,18 +217,11 @@ impl Row {
     }
 
     /// Reads the column at a position, whose type was checked.
-    #[inline]
+    #[inline(always)]
     fn get_accepted<'a, T: FromSql<'a>>(&'a self, at: usize, rust: &str) -> Result<T> {
-        match &self.0 {
-            #[cfg(feature = "driver")]
-            Repr::Driver(row) => match row.try_get::<_, crate::value::Accepted<T>>(at) {
-                Ok(value) => Ok(value.0),
-                Err(error) => Err(self.not_read(at, rust, error)),
-            },
-            Repr::Built { values, .. } => match values.get(at).and_then(Value::as_wire) {
-                Some((ty, raw)) => decode_accepted(&Named(self, at), ty, raw, rust),
-                None => Err(self.no_wire(at)),
-            },
+        match self.wire(at) {
+            Some((ty, raw)) => decode_accepted(&Named(self, at), ty, raw, rust),
+            None => Err(self.no_wire(at)),
         }
     }
 
@@ -264,15 +255,6 @@ impl Row {
         match self.wire(at) {
             Some((ty, _)) => not_accepted(&Named(self, at), ty, rust),
             None => self.no_wire(at),
-        }
-    }
-
-    #[cold]
-    #[cfg(feature = "driver")]
-    fn not_read(&self, at: usize, rust: &str, error: tokio_postgres::Error) -> Error {
-        match (self.wire(at), error.into_source()) {
-            (Some((ty, raw)), Some(cause)) => not_decoded(&Named(self, at), ty, raw.is_none(), rust, cause),
-            _ => self.no_wire(at),
         }
     }
 

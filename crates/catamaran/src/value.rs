@@ -7,8 +7,6 @@ use std::{error::Error as StdError, fmt, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use postgres_types::{Format, FromSql, IsNull, ToSql, Type, WrongType};
 
-#[cfg(feature = "driver")]
-pub(crate) use self::decode::not_decoded;
 use self::decode::{decode, error, public_cause};
 pub(crate) use self::decode::{decode_accepted, not_accepted};
 use crate::{Error, ErrorKind, Result, json::WireJson};
@@ -282,33 +280,6 @@ impl<'a> FromSql<'a> for Raw<'a> {
     #[inline]
     fn from_sql_null(_: &Type) -> Result<Self, Cause> {
         Ok(Self(None))
-    }
-
-    #[inline]
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-}
-
-/// A column's value, of a type that is known to be accepted.
-#[cfg(feature = "driver")]
-pub(crate) struct Accepted<T>(pub(crate) T);
-
-#[cfg(feature = "driver")]
-impl<'a, T: FromSql<'a>> FromSql<'a> for Accepted<T> {
-    #[inline]
-    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Cause> {
-        T::from_sql(ty, raw).map(Self)
-    }
-
-    #[inline]
-    fn from_sql_null(ty: &Type) -> Result<Self, Cause> {
-        T::from_sql_null(ty).map(Self)
-    }
-
-    #[inline]
-    fn from_sql_nullable(ty: &Type, raw: Option<&'a [u8]>) -> Result<Self, Cause> {
-        T::from_sql_nullable(ty, raw).map(Self)
     }
 
     #[inline]

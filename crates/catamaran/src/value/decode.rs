@@ -40,7 +40,7 @@ pub(crate) fn not_accepted(what: &dyn fmt::Display, ty: &Type, name: &str) -> Er
 /// The error of bytes that can't be read. All of these are made here, so that it makes no difference where the bytes
 /// came from.
 #[cold]
-pub(crate) fn not_decoded(what: &dyn fmt::Display, ty: &Type, is_null: bool, name: &str, cause: Cause) -> Error {
+fn not_decoded(what: &dyn fmt::Display, ty: &Type, is_null: bool, name: &str, cause: Cause) -> Error {
     if is_null && cause.is::<WasNull>() {
         return Error::new(ErrorKind::Decode, format!("{what} is NULL and can't be read as {name}"));
     }
