@@ -47,30 +47,6 @@ pub async fn point_selects(contestant: &str, url: &str, tasks: usize, queries: u
             let pool = deadpool::connect(url, POOL, deadpool::Recycling::Fast)?;
             spread!(pool, deadpool, tasks, queries)
         }
-        "EXPB" => {
-            let pool = crate::peers::ours_blocking::connect(url, 8)?;
-            std::thread::spawn(move || {
-                let mut random = fastrand::Rng::with_seed(0);
-                for _ in 0..queries {
-                    crate::peers::ours_blocking::point_select(&pool, random.i64(1..=sql::ACCOUNTS)).unwrap();
-                }
-            })
-            .join()
-            .unwrap();
-            Ok(())
-        }
-        "EXPR" => {
-            let pool = crate::peers::r2d2_tuned::connect(url, 8)?;
-            std::thread::spawn(move || {
-                let mut random = fastrand::Rng::with_seed(0);
-                for _ in 0..queries {
-                    crate::peers::r2d2_tuned::point_select(&pool, random.i64(1..=sql::ACCOUNTS)).unwrap();
-                }
-            })
-            .join()
-            .unwrap();
-            Ok(())
-        }
         RAW => spread!(raw::connect(url).await?, raw, tasks, queries),
         _ => spread!(ours::connect_slowed(url, POOL)?, ours, tasks, queries),
     }

@@ -384,13 +384,9 @@ impl Connection {
     async fn send(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream> {
         let mut runs = 1;
         loop {
-            let kept = match self.kept(sql) {
-                Some(kept) => kept,
-                None => Box::pin(self.prepare_kept(sql)).await?,
-            };
+            let kept = self.keep(sql).await?;
             kept.check_for(Travel::Rows, params.len())?;
-            // The driver's future is large: on its own it fits what an allocator keeps at hand, and made where it stays
-            // it is not moved.
+            // The driver's future is large: made where it stays it is not moved.
             let sending = Box::write(Box::new_uninit(), self.client.query_raw(&kept.statement, params.iter().copied()));
             match Box::into_pin(sending).await.map_err(using) {
                 Err(error) if runs < RUNS && self.may_prepare_again(sql, &error) => runs += 1,
@@ -410,9 +406,7 @@ impl Connection {
     /// The statement of this text if it is kept. Also notes what running it may leave.
     fn kept(&self, sql: &str) -> Option<Kept> {
         let kept = self.statements().get(sql)?;
-        if kept.traces != Traces::NONE {
-            self.note(kept.traces);
-        }
+        self.note(kept.traces);
         Some(kept)
     }
 
