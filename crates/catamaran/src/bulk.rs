@@ -44,10 +44,6 @@ impl<'a> BulkOptions<'a> {
         self
     }
 
-    pub(crate) fn chunk_or(&self, rows: usize) -> usize {
-        self.chunk.unwrap_or(rows)
-    }
-
     pub(crate) fn tell(&mut self, rows: u64) {
         if let Some(progress) = &mut self.progress {
             progress(rows);
@@ -61,9 +57,46 @@ impl fmt::Debug for BulkOptions<'_> {
     }
 }
 
-/// Takes up to `size` items; none only at the end.
-pub(crate) fn take<T>(items: &mut impl Iterator<Item = T>, size: usize) -> Vec<T> {
-    items.by_ref().take(size).collect()
+/// Rows on their way, chunk by chunk, and what came of those that were sent.
+pub(crate) struct Chunks<'a, I> {
+    rows: I,
+    size: usize,
+    options: BulkOptions<'a>,
+    sent: usize,
+    affected: u64,
+}
+
+impl<'a, I: Iterator> Chunks<'a, I> {
+    /// Chunks of `size` unless the options say otherwise.
+    pub(crate) fn new(rows: impl IntoIterator<IntoIter = I>, size: usize, options: BulkOptions<'a>) -> Self {
+        let size = options.chunk.unwrap_or(size);
+        Self { rows: rows.into_iter(), size, options, sent: 0, affected: 0 }
+    }
+
+    /// The rows of the next chunk; none at the end.
+    pub(crate) fn take(&mut self) -> Vec<I::Item> {
+        self.rows.by_ref().take(self.size).collect()
+    }
+
+    /// How many rows were sent so far.
+    pub(crate) fn sent(&self) -> usize {
+        self.sent
+    }
+
+    /// Notes that a chunk of so many rows was sent, and how many rows of the table it affected.
+    pub(crate) fn note(&mut self, rows: usize, affected: u64) {
+        self.sent += rows;
+        self.affected += affected;
+        self.options.tell(self.sent as u64);
+    }
+
+    /// How many rows of the table were affected by all chunks.
+    pub(crate) fn finish(mut self) -> u64 {
+        if self.sent == 0 {
+            self.options.tell(0);
+        }
+        self.affected
+    }
 }
 
 /// The fields of rows, as parameters.

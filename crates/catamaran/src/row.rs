@@ -237,7 +237,7 @@ impl Row {
     }
 
     /// The type and the bytes of a column; [`no_wire`](Self::no_wire) tells why there are none.
-    #[inline]
+    #[inline(always)]
     fn wire(&self, at: usize) -> Option<(&Type, Option<&[u8]>)> {
         match &self.0 {
             #[cfg(feature = "driver")]

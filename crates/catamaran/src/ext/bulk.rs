@@ -3,7 +3,11 @@
 use futures_core::Stream;
 use futures_util::stream;
 
-use crate::{AsyncExecutor, BulkOptions, CopyRow, Executor, Result, Row, Unnest, bulk, copy};
+use crate::{
+    AsyncExecutor, BulkOptions, CopyRow, Executor, Result, Row, Unnest,
+    bulk::{self, Chunks},
+    copy,
+};
 
 /// How many rows are sent at a time unless the options say otherwise.
 const SETS: usize = 256;
@@ -55,29 +59,23 @@ pub trait BulkExt: Executor {
     /// }
     /// ```
     #[track_caller]
-    fn execute_rows<R, I>(&self, sql: &str, rows: I, mut options: BulkOptions<'_>) -> Result<u64>
+    fn execute_rows<R, I>(&self, sql: &str, rows: I, options: BulkOptions<'_>) -> Result<u64>
     where
         R: CopyRow + Send + Sync,
         I: IntoIterator<Item = R, IntoIter: Send>,
     {
-        let (mut rows, chunk) = (rows.into_iter(), options.chunk_or(SETS));
-        let (mut affected, mut done) = (0, 0);
+        let mut chunks = Chunks::new(rows, SETS, options);
         loop {
-            let taken = bulk::take(&mut rows, chunk);
+            let taken = chunks.take();
             if taken.is_empty() {
-                break;
+                return Ok(chunks.finish());
             }
             let fields = bulk::fields(&taken);
             let params = bulk::borrowed(&fields);
             let sets: Vec<_> = params.iter().map(Vec::as_slice).collect();
-            affected += self.execute_many(sql, &sets).map_err(|error| error.shifted(done))?.iter().sum::<u64>();
-            done += taken.len();
-            options.tell(done as u64);
+            let counts = self.execute_many(sql, &sets).map_err(|error| error.shifted(chunks.sent()))?;
+            chunks.note(taken.len(), counts.iter().sum());
         }
-        if done == 0 {
-            options.tell(0);
-        }
-        Ok(affected)
     }
 
     #[doc = include_str!("../../docs/execute_unnest.md")]
@@ -92,26 +90,20 @@ pub trait BulkExt: Executor {
     /// }
     /// ```
     #[track_caller]
-    fn execute_unnest<R, I>(&self, sql: &str, rows: I, mut options: BulkOptions<'_>) -> Result<u64>
+    fn execute_unnest<R, I>(&self, sql: &str, rows: I, options: BulkOptions<'_>) -> Result<u64>
     where
         R: CopyRow + Send + Sync,
         I: IntoIterator<Item = R, IntoIter: Send>,
     {
-        let (mut rows, chunk) = (rows.into_iter(), options.chunk_or(UNNESTED));
-        let (mut affected, mut done) = (0, 0);
+        let mut chunks = Chunks::new(rows, UNNESTED, options);
         loop {
-            let arrays = Unnest::rows_behind(bulk::take(&mut rows, chunk), done)?;
+            let arrays = Unnest::rows_behind(chunks.take(), chunks.sent() as u64)?;
             if arrays.is_empty() {
-                break;
+                return Ok(chunks.finish());
             }
-            affected += self.execute(sql, &arrays.params())?;
-            done += arrays.len() as u64;
-            options.tell(done);
+            let affected = self.execute(sql, &arrays.params())?;
+            chunks.note(arrays.len(), affected);
         }
-        if done == 0 {
-            options.tell(0);
-        }
-        Ok(affected)
     }
 
     #[doc = include_str!("../../docs/fetch_unnest.md")]
@@ -184,33 +176,25 @@ pub trait AsyncBulkExt: AsyncExecutor {
         &self,
         sql: &str,
         rows: I,
-        mut options: BulkOptions<'_>,
+        options: BulkOptions<'_>,
     ) -> impl Future<Output = Result<u64>> + Send
     where
         R: CopyRow + Send + Sync,
         I: IntoIterator<Item = R, IntoIter: Send>,
     {
-        let mut rows = rows.into_iter();
+        let mut chunks = Chunks::new(rows, SETS, options);
         async move {
-            let chunk = options.chunk_or(SETS);
-            let (mut affected, mut done) = (0, 0);
             loop {
-                let taken = bulk::take(&mut rows, chunk);
+                let taken = chunks.take();
                 if taken.is_empty() {
-                    break;
+                    return Ok(chunks.finish());
                 }
                 let fields = bulk::fields(&taken);
                 let params = bulk::borrowed(&fields);
                 let sets: Vec<_> = params.iter().map(Vec::as_slice).collect();
-                let counts = self.execute_many(sql, &sets).await.map_err(|error| error.shifted(done))?;
-                affected += counts.iter().sum::<u64>();
-                done += taken.len();
-                options.tell(done as u64);
+                let counts = self.execute_many(sql, &sets).await.map_err(|error| error.shifted(chunks.sent()))?;
+                chunks.note(taken.len(), counts.iter().sum());
             }
-            if done == 0 {
-                options.tell(0);
-            }
-            Ok(affected)
         }
     }
 
@@ -229,29 +213,22 @@ pub trait AsyncBulkExt: AsyncExecutor {
         &self,
         sql: &str,
         rows: I,
-        mut options: BulkOptions<'_>,
+        options: BulkOptions<'_>,
     ) -> impl Future<Output = Result<u64>> + Send
     where
         R: CopyRow + Send + Sync,
         I: IntoIterator<Item = R, IntoIter: Send>,
     {
-        let mut rows = rows.into_iter();
+        let mut chunks = Chunks::new(rows, UNNESTED, options);
         async move {
-            let chunk = options.chunk_or(UNNESTED);
-            let (mut affected, mut done) = (0, 0);
             loop {
-                let arrays = Unnest::rows_behind(bulk::take(&mut rows, chunk), done)?;
+                let arrays = Unnest::rows_behind(chunks.take(), chunks.sent() as u64)?;
                 if arrays.is_empty() {
-                    break;
+                    return Ok(chunks.finish());
                 }
-                affected += self.execute(sql, &arrays.params()).await?;
-                done += arrays.len() as u64;
-                options.tell(done);
+                let affected = self.execute(sql, &arrays.params()).await?;
+                chunks.note(arrays.len(), affected);
             }
-            if done == 0 {
-                options.tell(0);
-            }
-            Ok(affected)
         }
     }
 

@@ -24,7 +24,10 @@ use tokio::{
 };
 use tokio_postgres::{CancelToken, Client, RowStream, Statement};
 
-use super::{driver::Crowded, lease::Holder};
+use super::{
+    driver::Crowded,
+    running::{Abandoned, Running},
+};
 use crate::{
     Description, Error, ErrorKind, Result, Row,
     driver_error::{connecting, using},
@@ -38,19 +41,6 @@ use crate::{
 
 /// How often a statement is run that does not fit any more: tables may change again before it is its turn.
 const RUNS: u32 = 4;
-
-/// What was going on when a call was dropped, least first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(super) enum Abandoned {
-    Nothing,
-    /// May be cancelled on the server.
-    Statement,
-    /// Must be waited for.
-    Commit,
-    /// Leaves a statement on the server that nobody knows: the connection is closed.
-    Prepare,
-}
 
 pub(crate) struct Connection {
     pub(super) client: ClientWrapper,
@@ -223,7 +213,7 @@ impl Connection {
         running.done(result)
     }
 
-    /// Rows as they come. Whoever takes them holds the connection by a [`Streaming`].
+    /// Rows as they come. Whoever takes them holds the connection by a [`Streaming`](super::stream::Streaming).
     pub(crate) async fn rows(
         &self,
         sql: &str,
@@ -233,7 +223,7 @@ impl Connection {
         Ok(running.done(self.send(sql, params).await)?.map_ok(Row::from_driver).map_err(using))
     }
 
-    /// COPY data as it comes. Whoever takes it holds the connection by a [`Streaming`].
+    /// COPY data as it comes. Whoever takes it holds the connection by a [`Streaming`](super::stream::Streaming).
     pub(crate) async fn copy_out(&self, sql: &str) -> Result<impl Stream<Item = Result<Bytes>> + Send + use<>> {
         let running = self.start(Abandoned::Statement)?;
         let data = async {
@@ -337,7 +327,7 @@ impl Connection {
         }
     }
 
-    fn note_failure<T>(&self, result: &Result<T>) {
+    pub(super) fn note_failure<T>(&self, result: &Result<T>) {
         match result.as_ref().map_err(Error::kind) {
             Err(ErrorKind::Server) => self.failed.store(true, SeqCst),
             Err(ErrorKind::ConnectionLost | ErrorKind::CommitUnknown) => self.lost.store(true, SeqCst),
@@ -354,7 +344,7 @@ impl Connection {
 
     /// Notes what is going on, for what already has the connection.
     pub(super) fn mark(&self, what: Abandoned) -> Running<'_> {
-        Running { connection: self, what, over: false }
+        Running::new(self, what)
     }
 
     pub(super) fn abandon(&self, what: Abandoned) {
@@ -384,9 +374,13 @@ impl Connection {
     async fn send(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream> {
         let mut runs = 1;
         loop {
-            let kept = self.keep(sql).await?;
+            let kept = match self.kept(sql) {
+                Some(kept) => kept,
+                None => Box::pin(self.prepare_kept(sql)).await?,
+            };
             kept.check_for(Travel::Rows, params.len())?;
-            // The driver's future is large: made where it stays it is not moved.
+            // The driver's future is large: on its own it fits what an allocator keeps at hand, and made where it stays
+            // it is not moved.
             let sending = Box::write(Box::new_uninit(), self.client.query_raw(&kept.statement, params.iter().copied()));
             match Box::into_pin(sending).await.map_err(using) {
                 Err(error) if runs < RUNS && self.may_prepare_again(sql, &error) => runs += 1,
@@ -406,7 +400,9 @@ impl Connection {
     /// The statement of this text if it is kept. Also notes what running it may leave.
     fn kept(&self, sql: &str) -> Option<Kept> {
         let kept = self.statements().get(sql)?;
-        self.note(kept.traces);
+        if kept.traces != Traces::NONE {
+            self.note(kept.traces);
+        }
         Some(kept)
     }
 
@@ -439,61 +435,5 @@ impl Connection {
 
     pub(super) fn statements(&self) -> std::sync::MutexGuard<'_, StatementCache> {
         self.statements.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A request on its way. Dropped before it is done, it marks the connection.
-pub(super) struct Running<'a> {
-    connection: &'a Connection,
-    what: Abandoned,
-    over: bool,
-}
-
-impl Running<'_> {
-    pub(super) fn done<T>(mut self, result: Result<T>) -> Result<T> {
-        self.over = true;
-        self.connection.note_failure(&result);
-        result
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        if !self.over {
-            self.connection.abandoned.fetch_max(self.what as u8, SeqCst);
-        }
-    }
-}
-
-/// Holds the connection for an open stream: a whole lease, or the session or transaction that has one.
-pub(crate) struct Streaming<'a> {
-    holder: Holder<'a>,
-    ended: bool,
-}
-
-impl<'a> Streaming<'a> {
-    pub(crate) fn new(holder: Holder<'a>) -> Self {
-        holder.connection().streaming.store(true, SeqCst);
-        Self { holder, ended: false }
-    }
-
-    pub(crate) fn item<T>(&mut self, item: Option<Result<T>>) -> Option<Result<T>> {
-        if !matches!(item, Some(Ok(_))) {
-            self.ended = true;
-        }
-        if let Some(result) = &item {
-            self.holder.connection().note_failure(result);
-        }
-        item
-    }
-}
-
-impl Drop for Streaming<'_> {
-    fn drop(&mut self) {
-        let connection = self.holder.connection();
-        connection.streaming.store(false, SeqCst);
-        if !self.ended {
-            connection.abandoned.fetch_max(Abandoned::Statement as u8, SeqCst);
-        }
     }
 }

@@ -8,11 +8,7 @@ use std::{
 
 use futures_util::{FutureExt as _, TryStreamExt as _, future::BoxFuture};
 
-use super::{
-    connection::{Abandoned, Connection},
-    measured::Measured,
-    request::Request,
-};
+use super::{connection::Connection, measured::Measured, request::Request, running::Abandoned};
 use crate::{
     Error, ErrorKind, Outcome, Result, Row,
     driver_error::using,

@@ -11,6 +11,7 @@ mod many;
 mod measured;
 mod members;
 mod request;
+mod running;
 mod seat;
 mod sharing;
 mod stream;

@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::atomic::Ordering::SeqCst,
     task::{Context, Poll, ready},
 };
 
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use postgres_types::ToSql;
 
-use super::{connection::Streaming, lease::Holder};
+use super::{lease::Holder, running::Abandoned};
 use crate::{BytesStream, Result, RowStream, stream::AsyncIter};
 
 /// Streams a statement's rows from a connection that `holder` holds.
@@ -43,5 +44,38 @@ impl<T, S: Stream<Item = Result<T>>> Stream for Held<'_, S> {
             self.0 = None;
         }
         Poll::Ready(item)
+    }
+}
+
+/// Holds the connection for an open stream: a whole lease, or the session or transaction that has one.
+struct Streaming<'a> {
+    holder: Holder<'a>,
+    ended: bool,
+}
+
+impl<'a> Streaming<'a> {
+    fn new(holder: Holder<'a>) -> Self {
+        holder.connection().streaming.store(true, SeqCst);
+        Self { holder, ended: false }
+    }
+
+    fn item<T>(&mut self, item: Option<Result<T>>) -> Option<Result<T>> {
+        if !matches!(item, Some(Ok(_))) {
+            self.ended = true;
+        }
+        if let Some(result) = &item {
+            self.holder.connection().note_failure(result);
+        }
+        item
+    }
+}
+
+impl Drop for Streaming<'_> {
+    fn drop(&mut self) {
+        let connection = self.holder.connection();
+        connection.streaming.store(false, SeqCst);
+        if !self.ended {
+            connection.abandon(Abandoned::Statement);
+        }
     }
 }
