@@ -12,6 +12,7 @@ const PAGE: &str = "docs/performance.md";
 const FOLDER: &str = "docs/performance";
 
 const INTRODUCTION: &str = include_str!("introduction.md");
+const MISSES: &str = include_str!("misses.md");
 const BLOCKING: &str = include_str!("blocking.md");
 const INSTRUCTIONS: &str = include_str!("instructions.md");
 
@@ -27,6 +28,8 @@ pub(super) fn write(root: &Path, tables: &[Table], is_full: bool) -> Result<()> 
         page.push_str("\nThis page was written after a run that was shortened or left something out.\n");
     }
     add_goals(&mut page, tables)?;
+    page.push('\n');
+    page.push_str(MISSES);
     page.push_str("\n## Where the instructions go\n\n");
     page.push_str(INSTRUCTIONS);
     page.push_str("\n## When the blocking service is the better choice\n\n");

@@ -69,8 +69,12 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
-    fn of(sql: &str) -> Self {
-        Self { kind: Kind::of(sql), average: AtomicU64::new(0), seen: AtomicU32::new(0), bulky: AtomicBool::new(false) }
+    pub(crate) fn unknown() -> Self {
+        Self::new(Kind::Own)
+    }
+
+    fn new(kind: Kind) -> Self {
+        Self { kind, average: AtomicU64::new(0), seen: AtomicU32::new(0), bulky: AtomicBool::new(false) }
     }
 
     /// What it is expected to cost, if it may stand beside others where the backlog has this budget.
@@ -131,7 +135,7 @@ impl Costs {
         let (text, cost) = match self.all.get_key_value(sql) {
             Some((text, cost)) => (text.clone(), cost.clone()),
             None => {
-                let (text, cost) = (Arc::<str>::from(sql), Arc::new(Cost::of(sql)));
+                let (text, cost) = (Arc::<str>::from(sql), Arc::new(Cost::new(Kind::of(sql))));
                 self.all.put(text.clone(), cost.clone());
                 (text, cost)
             }

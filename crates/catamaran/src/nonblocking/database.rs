@@ -87,6 +87,10 @@ impl DeadpoolDatabase {
 
     /// A connection for one caller alone.
     async fn checkout(&self) -> Result<Lease> {
+        if !self.sharing.on {
+            self.reap_idle();
+            return self.leased(self.pool.get().await);
+        }
         if let Some(lease) = self.sharing.take_idle() {
             return Ok(lease);
         }
@@ -108,9 +112,7 @@ impl DeadpoolDatabase {
 
     /// A connection that nobody uses, or a new one if there may be one more.
     async fn checkout_now(&self) -> Result<Option<Lease>> {
-        if !self.reaping.load(Relaxed) && !self.reaping.swap(true, Relaxed) {
-            self.reap();
-        }
+        self.reap_idle();
         let now = Timeouts { wait: Some(Duration::ZERO), create: None, recycle: None };
         match self.pool.timeout_get(&now).await {
             Err(PoolError::Timeout(TimeoutType::Wait)) => Ok(None),
@@ -180,7 +182,10 @@ impl DeadpoolDatabase {
     }
 
     /// Closes connections that nobody used for long, which deadpool does not do by itself.
-    fn reap(&self) {
+    fn reap_idle(&self) {
+        if self.reaping.load(Relaxed) || self.reaping.swap(true, Relaxed) {
+            return;
+        }
         let (limits, limit) = (*self.pool.manager().limits(), self.statement_timeout);
         let (pool, sharing) = (self.pool.weak(), Arc::downgrade(&self.sharing));
         let ended = ReaperEnd(self.reaping.clone());

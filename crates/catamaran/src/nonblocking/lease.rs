@@ -34,8 +34,8 @@ impl Lease {
     }
 
     /// Notes for how long its task holds it.
-    pub(crate) fn held(mut self, held: Held) -> Self {
-        self.held = Some(held);
+    pub(crate) fn held(mut self, held: Option<Held>) -> Self {
+        self.held = held;
         self
     }
 

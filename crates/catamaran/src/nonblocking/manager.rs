@@ -69,7 +69,8 @@ impl managed::Manager for Manager {
 
     async fn create(&self) -> Result<Pooled> {
         let limit = self.config.get_connect_timeout();
-        timeout(limit, self.connect()).await.unwrap_or_else(|_| Err(Error::connect_timeout(limit)))
+        // Large and rare: in a box, it makes no checkout large that needs none.
+        timeout(limit, Box::pin(self.connect())).await.unwrap_or_else(|_| Err(Error::connect_timeout(limit)))
     }
 
     async fn recycle(&self, pooled: &mut Pooled, _: &Metrics) -> RecycleResult<Error> {
@@ -80,7 +81,7 @@ impl managed::Manager for Manager {
         match aging.verdict(Instant::now(), &self.limits, None) {
             Verdict::Use => Ok(()),
             Verdict::Close => Err(RecycleError::message("the connection has reached its age")),
-            Verdict::Test => match timeout(self.config.get_test_timeout(), connection.ping()).await {
+            Verdict::Test => match timeout(self.config.get_test_timeout(), Box::pin(connection.ping())).await {
                 Ok(result) => result.map_err(RecycleError::Backend),
                 Err(_) => Err(RecycleError::message("the connection does not answer")),
             },

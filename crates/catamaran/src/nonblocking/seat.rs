@@ -51,6 +51,9 @@ impl Seat<'_> {
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
+        if !self.sharing.on {
+            return;
+        }
         let now = self.sharing.clock.now();
         let mut state = self.sharing.state();
         let (trip, late) = (state.trip, state.late(self.sharing));

@@ -45,6 +45,8 @@ pub(crate) struct Sharing {
     /// For how long it may lie unused and be used without a test.
     pub(super) rest: Nanos,
     pub(super) state: Mutex<State>,
+    /// What statements cost where nothing is shared: nobody asks.
+    unknown: Arc<Cost>,
     /// Told when a statement has ended, if someone waits for room.
     pub(super) room: Notify,
 }
@@ -74,17 +76,21 @@ impl Sharing {
             size: config.get_max_size() as usize,
             rest: nanos(limits.idle_timeout.min(limits.test_after_idle).min(FAR)),
             state: Mutex::new(state),
+            unknown: Arc::new(Cost::unknown()),
             room: Notify::new(),
         }
     }
 
     /// Finds a place for a statement; `again` after having waited for one, or for a connection that did not come.
     pub(crate) fn place(&self, sql: &str, again: bool) -> Place<'_> {
+        if !self.on {
+            return Place::Own(self.unknown.clone());
+        }
         let now = self.clock.now();
         let mut gone = Vec::new();
         let mut state = self.state();
         let cost = state.costs.of(sql);
-        if !self.on || cost.kind == Kind::Own {
+        if cost.kind == Kind::Own {
             return Place::Own(cost);
         }
         let expected = if state.holds() { None } else { cost.cheap(self.budget) };
@@ -139,14 +145,16 @@ impl Sharing {
 
     /// A place on a connection that is no member.
     pub(crate) fn alone(&self, lease: Lease, cost: Arc<Cost>) -> Seat<'_> {
-        self.state().note_trip(&lease);
+        if self.on {
+            self.state().note_trip(&lease);
+        }
         Seat {
             sharing: self,
             lease: Arc::new(lease),
             cost,
             weight: 0,
             behind: false,
-            began: self.clock.now(),
+            began: if self.on { self.clock.now() } else { 0 },
             bytes: None,
         }
     }
@@ -204,10 +212,13 @@ impl Sharing {
     /// Notes that the current task holds a connection.
     ///
     /// Its other statements share none: they might come to stand behind one that waits for the transaction's locks.
-    pub(crate) fn hold(self: &Arc<Self>) -> Held {
+    pub(crate) fn hold(self: &Arc<Self>) -> Option<Held> {
+        if !self.on {
+            return None;
+        }
         let task = try_id();
         self.state().holders.push(task);
-        Held { sharing: self.clone(), task }
+        Some(Held { sharing: self.clone(), task })
     }
 
     /// Closes connections on which nothing has ended for so long that no statement can be the reason, but only a caller
