@@ -1,14 +1,11 @@
 //! The blocking service, with a limit on the threads that wait for it.
 
-use std::{fmt, ops::Deref, panic::resume_unwind, sync::Arc, time::Duration};
+use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use catamaran::{
-    Batch, Bytes, BytesIter, DatabaseService, Description, EachRow, Error, ErrorKind, Executor, Outcome, Result, Row,
+    Batch, Bytes, BytesIter, DatabaseService, Description, EachRow, Error, Executor, Offloaded, Outcome, Result, Row,
     RowIter, Session, ToSql,
 };
-use tokio::task::{JoinError, spawn_blocking};
-
-use crate::admission::Admission;
 
 /// The blocking service and the permits to call it. Made once, it lives in the application's state; clones share both.
 ///
@@ -26,28 +23,28 @@ use crate::admission::Admission;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct BlockingService {
-    service: Arc<dyn DatabaseService>,
-    admission: Admission,
-}
+pub struct BlockingService(Offloaded);
 
 impl BlockingService {
     /// Wraps a service. A call waits 5 s for a permit at most.
     pub fn new(service: Arc<dyn DatabaseService>) -> Self {
-        let admission = Admission::new(service.status().max_size);
-        Self { service, admission }
+        Self(Offloaded::new(service))
     }
 
-    /// Sets how long a call waits for a permit at most.
+    /// Sets how long a call waits for a permit at most. The permits are new ones.
     #[must_use]
-    pub fn with_wait(mut self, wait: Duration) -> Self {
-        self.admission = self.admission.with_wait(wait);
-        self
+    pub fn with_wait(self, wait: Duration) -> Self {
+        Self(Offloaded::with_wait(self.service().clone(), wait))
     }
 
     /// The service itself.
     pub fn service(&self) -> &Arc<dyn DatabaseService> {
-        &self.service
+        self.0.service()
+    }
+
+    /// The service as an async one, with the same permits.
+    pub fn offloaded(&self) -> &Offloaded {
+        &self.0
     }
 
     /// Runs a closure on a blocking thread with one connection, a [`Session`], for the whole of it.
@@ -90,36 +87,7 @@ impl BlockingService {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let service = self.service.clone();
-        let call = move || closure(&mut *service.session()?);
-        match self.admit(call).await? {
-            Ok(result) => result,
-            Err(failed) => Err(unwound(failed)?.into()),
-        }
-    }
-
-    /// Waits for a permit, then for a thread, then for what is called there. The permit stays with the call.
-    pub(crate) async fn admit<T, F>(&self, call: F) -> Result<Result<T, JoinError>>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        let permit = self.admission.enter().await?;
-        let span = tracing::Span::current();
-        Ok(spawn_blocking(move || {
-            // Declared first, so dropped last: after the connection has been given back.
-            let _permit = permit;
-            span.in_scope(call)
-        })
-        .await)
-    }
-}
-
-/// Lets a panic go on; else the error that the runtime ended before the call began.
-fn unwound<E>(failed: JoinError) -> Result<Error, E> {
-    match failed.try_into_panic() {
-        Ok(panic) => resume_unwind(panic),
-        Err(_) => Ok(Error::new(ErrorKind::PoolClosed, "the runtime was shut down")),
+        self.0.run(closure).await
     }
 }
 
@@ -127,7 +95,7 @@ impl Deref for BlockingService {
     type Target = dyn DatabaseService;
 
     fn deref(&self) -> &Self::Target {
-        &*self.service
+        &**self.service()
     }
 }
 
@@ -135,70 +103,70 @@ impl Deref for BlockingService {
 impl Executor for BlockingService {
     #[track_caller]
     fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        self.service.execute(sql, params)
+        self.service().execute(sql, params)
     }
 
     #[track_caller]
     fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.service.fetch_all(sql, params)
+        self.service().fetch_all(sql, params)
     }
 
     #[track_caller]
     fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        self.service.fetch_one(sql, params)
+        self.service().fetch_one(sql, params)
     }
 
     #[track_caller]
     fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        self.service.fetch_optional(sql, params)
+        self.service().fetch_optional(sql, params)
     }
 
     #[track_caller]
     fn batch_execute(&self, sql: &str) -> Result<()> {
-        self.service.batch_execute(sql)
+        self.service().batch_execute(sql)
     }
 
     #[track_caller]
     fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
-        self.service.fetch_iter(sql, params)
+        self.service().fetch_iter(sql, params)
     }
 
     #[track_caller]
     fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
-        self.service.copy_in(sql, chunks)
+        self.service().copy_in(sql, chunks)
     }
 
     #[track_caller]
     fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
-        self.service.copy_out(sql)
+        self.service().copy_out(sql)
     }
 
     #[track_caller]
     fn describe(&self, sql: &str) -> Result<Description> {
-        self.service.describe(sql)
+        self.service().describe(sql)
     }
 
     #[track_caller]
     fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
-        self.service.fetch_each(sql, params, each)
+        self.service().fetch_each(sql, params, each)
     }
 
     #[track_caller]
     fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
-        self.service.execute_many(sql, sets)
+        self.service().execute_many(sql, sets)
     }
 
     #[track_caller]
     fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
-        self.service.run_batch(batch)
+        self.service().run_batch(batch)
     }
 }
 
 impl fmt::Debug for BlockingService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BlockingService")
-            .field("status", &self.service.status())
-            .field("free_permits", &self.admission.free())
+            .field("status", &self.service().status())
+            .field("free_permits", &self.0.free_permits())
             .finish_non_exhaustive()
     }
 }

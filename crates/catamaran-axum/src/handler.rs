@@ -43,11 +43,11 @@ async fn respond(
     name: &'static str,
     call: impl FnOnce() -> Response + Send + 'static,
 ) -> Response {
-    match service.admit(call).await {
+    match service.offloaded().admit(call).await {
         Ok(Ok(response)) => response,
-        Ok(Err(failed)) => {
+        Ok(Err(_)) => {
             // What the panic said may hold values; the panic hook has it.
-            tracing::error!(handler = name, panicked = failed.is_panic(), "a blocking handler did not end");
+            tracing::error!(handler = name, "a blocking handler panicked");
             HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, HttpError::INTERNAL).into_response()
         }
         Err(refused) => HttpError::from(refused).into_response(),

@@ -6,6 +6,8 @@
 //! - [`BlockingDb`] gives it the blocking one, in a plain `fn` that [`blocking`] makes a route of, or in an `async fn`
 //!   that hands a closure to [`BlockingService::run`].
 //!
+//! [`GuardLayer`] notices a handler that blocks the runtime.
+//!
 //! Errors become responses through [`HttpError`], which says nothing of SQL, of values or of the server.
 //!
 //! ```
@@ -59,10 +61,10 @@
 //! A test makes the same `app` with a mock in place of either service.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod admission;
 mod blocking_db;
 mod blocking_service;
 mod db;
+mod guard_layer;
 mod handler;
 mod http_error;
 mod meaning;
@@ -70,5 +72,6 @@ mod meaning;
 pub use blocking_db::BlockingDb;
 pub use blocking_service::BlockingService;
 pub use db::Db;
+pub use guard_layer::{GuardLayer, GuardService};
 pub use handler::{Blocking, blocking};
 pub use http_error::{HttpError, Result};

@@ -74,6 +74,7 @@ mod tests {
             (UnknownColumn, INTERNAL),
             (Busy, INTERNAL),
             (Timeout, INTERNAL),
+            (OnRuntime, INTERNAL),
         ];
         for (kind, expected) in table {
             assert_eq!(meaning(&Error::new(kind, "x")), expected, "{kind:?}");

@@ -54,6 +54,8 @@ pub enum ErrorKind {
     Busy,
     /// A deadline passed.
     Timeout,
+    /// A blocking call was made on a thread that drives futures, and the guard refused it.
+    OnRuntime,
 }
 
 /// The one error of this crate.
@@ -273,9 +275,15 @@ impl Error {
         )
     }
 
-    #[cfg(feature = "driver")]
+    #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
     pub(crate) fn busy() -> Self {
         Self::new(ErrorKind::Busy, "a row or COPY stream is open on this connection; take its items or drop it first")
+    }
+
+    #[cfg(feature = "blocking")]
+    pub(crate) fn on_runtime(call: &str) -> Self {
+        let advice = "move the handler to the async service, or the call to a blocking thread";
+        Self::new(ErrorKind::OnRuntime, format!("{call}; {advice}"))
     }
 
     #[cfg(feature = "driver")]

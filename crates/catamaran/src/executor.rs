@@ -23,37 +23,47 @@ pub type EachRow<'a> = &'a mut (dyn FnMut(&Row) -> Result<()> + Send + 'a);
 /// Every method blocks its thread; none may be called on a thread that drives futures.
 pub trait Executor: Send + Sync {
     #[doc = include_str!("../docs/execute.md")]
+    #[track_caller]
     fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64>;
 
     #[doc = include_str!("../docs/fetch_all.md")]
+    #[track_caller]
     fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>>;
 
     #[doc = include_str!("../docs/fetch_one.md")]
+    #[track_caller]
     fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row>;
 
     #[doc = include_str!("../docs/fetch_optional.md")]
+    #[track_caller]
     fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>>;
 
     #[doc = include_str!("../docs/fetch_each.md")]
     ///
     /// What an implementation does not provide is made of [`fetch_all`](Self::fetch_all).
+    #[track_caller]
     fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
         self.fetch_all(sql, params)?.iter().try_for_each(each)
     }
 
     #[doc = include_str!("../docs/batch_execute.md")]
+    #[track_caller]
     fn batch_execute(&self, sql: &str) -> Result<()>;
 
     #[doc = include_str!("../docs/stream.md")]
+    #[track_caller]
     fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>>;
 
     #[doc = include_str!("../docs/copy_in.md")]
+    #[track_caller]
     fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64>;
 
     #[doc = include_str!("../docs/copy_out.md")]
+    #[track_caller]
     fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>>;
 
     #[doc = include_str!("../docs/describe.md")]
+    #[track_caller]
     fn describe(&self, sql: &str) -> Result<Description>;
 
     #[doc = include_str!("../docs/execute_many.md")]

@@ -14,7 +14,10 @@ mod aging;
 mod batch;
 #[cfg(feature = "blocking")]
 mod blocking;
+#[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
+mod bridge;
 mod bulk;
+mod canceller;
 #[cfg(feature = "driver")]
 mod config;
 #[cfg(feature = "driver")]
@@ -28,6 +31,8 @@ mod executor;
 mod ext;
 mod forward;
 mod from_row;
+#[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
+pub mod guard;
 mod json;
 #[cfg(feature = "driver")]
 mod many;
@@ -57,8 +62,11 @@ pub use async_trait::async_trait;
 pub use batch::{Batch, BatchStatement, Outcome};
 #[cfg(feature = "blocking")]
 pub use blocking::R2d2Database;
+#[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
+pub use bridge::{Lent, Offloaded, Panic, lend};
 pub use bulk::BulkOptions;
 pub use bytes::Bytes;
+pub use canceller::Canceller;
 pub use catamaran_derive::FromRow;
 #[cfg(feature = "driver")]
 pub use config::{Config, defaults};

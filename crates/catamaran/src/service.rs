@@ -5,24 +5,29 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    AsyncExecutor, AsyncTransaction, Executor, PoolStatus, Result, Transaction, transaction::TransactionOptions,
+    AsyncExecutor, AsyncTransaction, Canceller, Executor, PoolStatus, Result, Transaction,
+    transaction::TransactionOptions,
 };
 
 /// An [`Executor`] that owns connections. Inject it as `Arc<dyn DatabaseService>`.
 pub trait DatabaseService: Executor {
     #[doc = include_str!("../docs/begin.md")]
+    #[track_caller]
     fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>>;
 
     #[doc = include_str!("../docs/session.md")]
+    #[track_caller]
     fn session(&self) -> Result<Box<dyn Session>>;
 
     #[doc = include_str!("../docs/ping.md")]
+    #[track_caller]
     fn ping(&self) -> Result<()>;
 
     #[doc = include_str!("../docs/status.md")]
     fn status(&self) -> PoolStatus;
 
     #[doc = include_str!("../docs/close.md")]
+    #[track_caller]
     fn close(&self, deadline: Duration) -> Result<()>;
 }
 
@@ -54,7 +59,13 @@ pub trait Session: Executor {
     /// # Errors
     ///
     /// `Server` with the SQLSTATE.
+    #[track_caller]
     fn begin(&mut self, options: TransactionOptions) -> Result<Box<dyn Transaction + '_>>;
+
+    /// What cancels the statement that runs on this session, from another thread. By default, nothing does.
+    fn canceller(&self) -> Canceller {
+        Canceller::none()
+    }
 }
 
 /// One connection held for several statements. Ends when it is dropped.

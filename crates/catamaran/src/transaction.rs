@@ -7,12 +7,15 @@ use crate::{AsyncExecutor, Executor, Result};
 /// A transaction. Ends with [`commit`](Self::commit) or [`rollback`](Self::rollback); dropped, it is rolled back.
 pub trait Transaction: Executor {
     #[doc = include_str!("../docs/savepoint.md")]
+    #[track_caller]
     fn savepoint(&mut self) -> Result<Box<dyn Transaction + '_>>;
 
     #[doc = include_str!("../docs/commit.md")]
+    #[track_caller]
     fn commit(self: Box<Self>) -> Result<()>;
 
     #[doc = include_str!("../docs/rollback.md")]
+    #[track_caller]
     fn rollback(self: Box<Self>) -> Result<()>;
 }
 

@@ -24,17 +24,29 @@ enum At<'a> {
 
 /// Does the steps, and returns what each gave.
 pub(super) fn run(service: &dyn DatabaseService, steps: &[Step]) -> Vec<Reply> {
-    let mut run = Run { service, tape: Vec::new() };
+    let mut run = Run { service: Some(service), tape: Vec::new() };
     run.steps(&mut At::Service, steps);
     run.tape
 }
 
+/// Does one statement, and returns what came of it.
+pub(super) fn statement(db: &dyn Executor, action: &Action) -> Vec<Reply> {
+    let mut run = Run { service: None, tape: Vec::new() };
+    run.statement(db, action);
+    run.tape
+}
+
 struct Run<'s> {
-    service: &'s dyn DatabaseService,
+    /// `None` where an executor is all there is.
+    service: Option<&'s dyn DatabaseService>,
     tape: Vec<Reply>,
 }
 
-impl Run<'_> {
+impl<'s> Run<'s> {
+    fn service(&self) -> &'s dyn DatabaseService {
+        self.service.expect("a step on the service where there is none")
+    }
+
     fn steps(&mut self, at: &mut At<'_>, steps: &[Step]) {
         for step in steps {
             self.step(at, &step.action);
@@ -46,7 +58,7 @@ impl Run<'_> {
             Action::Begin(options, steps, end) => {
                 let transaction: Result<Box<dyn Transaction + '_>> = match at {
                     At::Session(session) => session.begin(*options),
-                    _ => self.service.begin(*options).map(|transaction| transaction as _),
+                    _ => self.service().begin(*options).map(|transaction| transaction as _),
                 };
                 self.transaction(transaction, steps, end);
             }
@@ -55,7 +67,7 @@ impl Run<'_> {
                 let savepoint = transaction.savepoint();
                 self.transaction(savepoint, steps, end);
             }
-            Action::Session(steps) => match self.service.session() {
+            Action::Session(steps) => match self.service().session() {
                 Ok(mut session) => {
                     self.tape.push(Reply::Done(Ok(())));
                     self.steps(&mut At::Session(&mut *session), steps);
@@ -68,21 +80,18 @@ impl Run<'_> {
                 let mut told = Vec::new();
                 let options = BulkOptions::new().chunk(*chunk).progress(|rows| told.push(rows));
                 let begin = TransactionOptions::new();
-                let affected = self.service.execute_rows_in_transaction(begin, sql, rows.clone(), options);
+                let affected = self.service().execute_rows_in_transaction(begin, sql, rows.clone(), options);
                 self.tape.push(Reply::Texts(affected.map(|affected| vec![told_as_text(affected, &told)])));
             }
-            Action::Ping => self.tape.push(Reply::Done(self.service.ping())),
-            Action::Status => self.tape.push(Reply::Status(self.service.status())),
-            Action::Close(deadline) => self.tape.push(Reply::Done(self.service.close(*deadline))),
-            _ => {
-                let service = self.service;
-                match at {
-                    At::Service => self.statement(service, action),
-                    At::Session(session) => self.statement(&**session, action),
-                    At::Transaction(transaction) => self.statement(&**transaction, action),
-                    At::Streaming(executor) => self.statement(*executor, action),
-                }
-            }
+            Action::Ping => self.tape.push(Reply::Done(self.service().ping())),
+            Action::Status => self.tape.push(Reply::Status(self.service().status())),
+            Action::Close(deadline) => self.tape.push(Reply::Done(self.service().close(*deadline))),
+            _ => match at {
+                At::Service => self.statement(self.service(), action),
+                At::Session(session) => self.statement(&**session, action),
+                At::Transaction(transaction) => self.statement(&**transaction, action),
+                At::Streaming(executor) => self.statement(*executor, action),
+            },
         }
     }
 
@@ -101,7 +110,7 @@ impl Run<'_> {
     }
 
     fn closure(&mut self, options: TransactionOptions, runs: &[(Vec<Step>, Result<()>)]) {
-        let service = self.service;
+        let service = self.service();
         let state = Mutex::new((self, runs.iter()));
         let ended = service.transaction(options, |transaction| {
             let (run, runs) = &mut *state.lock().unwrap();

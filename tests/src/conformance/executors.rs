@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use catamaran::{AsyncDatabaseService, Config, DatabaseService, DeadpoolDatabase, R2d2Database, Result};
+use catamaran::{AsyncDatabaseService, Config, DatabaseService, DeadpoolDatabase, Offloaded, R2d2Database, Result};
 
 use super::{case::Case, outcome::Reply, script};
 
@@ -35,6 +35,8 @@ pub enum Open {
     Blocking(fn(&Context<'_>) -> Result<Arc<dyn DatabaseService>>),
     /// An async one. It is made within the runtime that it runs in.
     Async(fn(&Context<'_>) -> Result<Arc<dyn AsyncDatabaseService>>),
+    /// As above, and each of its executors is lent to blocking code for each statement.
+    Lent(fn(&Context<'_>) -> Result<Arc<dyn AsyncDatabaseService>>),
 }
 
 /// All of them.
@@ -48,6 +50,16 @@ pub const ALL: &[Executor] = &[
         name: "deadpool",
         real: true,
         open: Open::Async(|context| Ok(Arc::new(DeadpoolDatabase::new(config(context.url)?)?))),
+    },
+    Executor {
+        name: "offloaded",
+        real: true,
+        open: Open::Async(|context| Ok(Arc::new(Offloaded::new(Arc::new(R2d2Database::new(config(context.url)?)?))))),
+    },
+    Executor {
+        name: "lent",
+        real: true,
+        open: Open::Lent(|context| Ok(Arc::new(DeadpoolDatabase::new(config(context.url)?)?))),
     },
     Executor {
         name: "mock",

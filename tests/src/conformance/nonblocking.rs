@@ -2,13 +2,13 @@
 
 use catamaran::{
     AsyncDatabaseService, AsyncDatabaseServiceExt as _, AsyncExecutor, AsyncIter, AsyncSession, AsyncTransaction,
-    BulkOptions, BytesStream, Result, RowStream, TransactionOptions,
+    BulkOptions, BytesStream, Error, Result, RowStream, TransactionOptions, lend,
 };
 use futures_util::{FutureExt as _, future::BoxFuture, stream};
 use tokio::sync::Mutex;
 
 use super::{
-    blocking::{batch, borrowed},
+    blocking::{self, batch, borrowed},
     case::{Action, End, Step},
     outcome::Reply,
     typed::told_as_text,
@@ -24,14 +24,17 @@ enum At<'a> {
 }
 
 /// Does the steps, and returns what each gave.
-pub(super) async fn run(service: &dyn AsyncDatabaseService, steps: &[Step]) -> Vec<Reply> {
-    let mut run = Run { service, tape: Vec::new() };
+///
+/// Those that are `lent` are done by the blocking interpreter, each statement on what is lent to it.
+pub(super) async fn run(service: &dyn AsyncDatabaseService, steps: &[Step], lent: bool) -> Vec<Reply> {
+    let mut run = Run { service, lent, tape: Vec::new() };
     run.steps(&mut At::Service, steps).await;
     run.tape
 }
 
 struct Run<'s> {
     service: &'s dyn AsyncDatabaseService,
+    lent: bool,
     tape: Vec<Reply>,
 }
 
@@ -127,6 +130,11 @@ impl Run<'_> {
     /// Boxed, since a typed statement is done by others first.
     fn statement<'a>(&'a mut self, db: &'a dyn AsyncExecutor, action: &'a Action) -> BoxFuture<'a, ()> {
         async move {
+            if self.lent && is_for_any_executor(action) {
+                let action = action.clone();
+                let done = lend(db, move |db| Ok::<_, Error>(blocking::statement(db, &action))).await;
+                return self.tape.extend(done.expect("the closure does not fail"));
+            }
             let reply = match action {
                 Action::Execute(sql, params) => Reply::Count(db.execute(sql, &borrowed(params)).await),
                 Action::FetchAll(sql, params) => Reply::Rows(db.fetch_all(sql, &borrowed(params)).await),
@@ -189,6 +197,22 @@ impl Run<'_> {
             Err(error) => self.tape.push(Reply::Stream(Err(error))),
         }
     }
+}
+
+/// Whether a statement has nothing within that only a service or a transaction can do.
+fn is_for_any_executor(action: &Action) -> bool {
+    let is_statement = |step: &Step| {
+        matches!(
+            step.action,
+            Action::Execute(..)
+                | Action::FetchAll(..)
+                | Action::FetchEach(..)
+                | Action::FetchOne(..)
+                | Action::FetchOptional(..)
+                | Action::Batch(_)
+        )
+    };
+    !matches!(action, Action::Stream(_, _, _, meanwhile) if !meanwhile.iter().all(is_statement))
 }
 
 pub(super) async fn take<T>(items: &mut AsyncIter<'_, T>, some: Option<usize>) -> Vec<Result<T>> {

@@ -108,10 +108,11 @@ impl Runner {
                     if close { service.close(CLOSE).map(|()| tape) } else { Ok(tape) }
                 })
             }
-            Open::Async(open) => {
+            Open::Async(open) | Open::Lent(open) => {
+                let lent = matches!(executor.open, Open::Lent(_));
                 let run = async {
                     let service = open(&Context { url: &url, case, tape })?;
-                    let tape = nonblocking::run(&*service, &case.steps).await;
+                    let tape = nonblocking::run(&*service, &case.steps, lent).await;
                     if close { service.close(CLOSE).await.map(|()| tape) } else { Ok(tape) }
                 };
                 let run = async { tokio::time::timeout(LIMIT, AssertUnwindSafe(run).catch_unwind()).await };

@@ -26,9 +26,16 @@ pub enum Deviation {
         /// Why.
         reason: &'static str,
     },
+    /// Only the blocking twin has it.
+    BlockingOnly {
+        /// The method.
+        method: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
 }
 
-use Deviation::{AtOnce, Bound, Renamed};
+use Deviation::{AtOnce, BlockingOnly, Bound, Renamed};
 
 /// All of them. One that is no longer needed makes the comparison fail.
 pub const DEVIATIONS: &[Deviation] = &[
@@ -46,4 +53,5 @@ pub const DEVIATIONS: &[Deviation] = &[
     Renamed { blocking: "I", nonblocking: "S", reason: "the customary letter for an iterator, and for a stream" },
     Bound { bound: "Unpin", reason: "only a stream that may be moved can be polled through a plain reference" },
     AtOnce { method: "status", reason: "it looks at counters, and waits for nothing" },
+    BlockingOnly { method: "canceller", reason: "an async call is cancelled by dropping it" },
 ];

@@ -63,6 +63,15 @@ impl<'d> Eraser<'d> {
         found.is_some()
     }
 
+    /// Whether a method of a blocking trait has no twin.
+    pub(super) fn is_blocking_only(&self, name: &str) -> bool {
+        let found = self.note(|deviation| match deviation {
+            Deviation::BlockingOnly { method, .. } if *method == name => Some(()),
+            _ => None,
+        });
+        found.is_some()
+    }
+
     fn is_bound(&self, name: &str) -> bool {
         let found = self.note(|deviation| match deviation {
             Deviation::Bound { bound, .. } if *bound == name => Some(()),

@@ -26,7 +26,10 @@ use self::{erase::Eraser, source::traits};
 pub fn differences(sources: &[String], deviations: &[Deviation], covered: &BTreeSet<String>) -> Vec<String> {
     let eraser = Eraser::new(deviations);
     let all: Vec<_> = sources.iter().flat_map(|source| traits(source, &eraser)).collect();
-    let (nonblocking, blocking): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.is_async);
+    let (nonblocking, mut blocking): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.is_async);
+    for one in &mut blocking {
+        one.methods.retain(|method| !eraser.is_blocking_only(&method.name));
+    }
     let mut differences = Vec::new();
     for twin in &nonblocking {
         if !blocking.iter().any(|one| one.name == twin.name) {

@@ -3,7 +3,10 @@
 
 use std::{
     io::{self, BufRead as _, Write as _},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -13,8 +16,8 @@ use postgres_types::ToSql;
 
 use super::teardown::{elsewhere, off_runtime, on_runtime};
 use crate::{
-    Description, Error, ErrorKind, Result, Row,
-    driver_error::using,
+    Canceller, Description, Error, ErrorKind, Result, Row,
+    driver_error::{connecting, using},
     row::Column,
     row_count,
     statement_cache::{Kept, StatementCache},
@@ -34,7 +37,12 @@ pub(crate) enum Condition {
 }
 
 /// A connection, or nothing while a stream has it.
-pub(crate) struct Connection(Mutex<Option<Open>>);
+pub(crate) struct Connection {
+    open: Mutex<Option<Open>>,
+    canceller: Canceller,
+    /// A statement was cancelled from another thread, and nobody knows when that arrives.
+    cancelled: Arc<AtomicBool>,
+}
 
 /// What a connection consists of.
 pub(crate) struct Open {
@@ -56,18 +64,20 @@ pub(crate) struct Open {
 impl Connection {
     pub(crate) fn new(client: Client, connector: Connector, keep: usize) -> Self {
         let cancel = (client.cancel_token(), connector);
+        let cancelled = Arc::<AtomicBool>::default();
+        let canceller = {
+            let ((token, connector), cancelled) = (cancel.clone(), cancelled.clone());
+            let cancel = move || token.cancel_query(connector.clone()).map_err(connecting);
+            Canceller::new(move || cancelled.store(true, SeqCst), cancel)
+        };
         let statements = StatementCache::new(keep);
         let (traces, owed) = (Traces::NONE, Vec::new());
-        Self(Mutex::new(Some(Open {
-            client,
-            cancel,
-            statements,
-            traces,
-            abandoned: false,
-            owed,
-            failed: false,
-            lost: false,
-        })))
+        let open = Open { client, cancel, statements, traces, abandoned: false, owed, failed: false, lost: false };
+        Self { open: Mutex::new(Some(open)), canceller, cancelled }
+    }
+
+    pub(crate) fn canceller(&self) -> Canceller {
+        self.canceller.clone()
     }
 
     /// Runs something on the connection, unless a stream has it.
@@ -102,6 +112,7 @@ impl Connection {
 
     pub(crate) fn condition(&self) -> Condition {
         match self.slot().as_ref() {
+            _ if self.cancelled.load(SeqCst) => Condition::Closed,
             Some(open) if open.lost || open.client.is_closed() => Condition::Closed,
             Some(open) if open.traces != Traces::NONE || open.abandoned => Condition::Left,
             Some(_) => Condition::Clean,
@@ -115,7 +126,7 @@ impl Connection {
     }
 
     fn slot(&self) -> MutexGuard<'_, Option<Open>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,6 @@
-//! The blocking service on an r2d2 pool of postgres clients.
+//! An r2d2 pool of postgres clients as a service, which must not be used on a thread that drives futures.
 
 use std::{
-    fmt,
     sync::Arc,
     thread::sleep,
     time::{Duration, Instant},
@@ -30,25 +29,8 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// How often a service that is being closed looks whether all connections are back.
 const DRAIN: Duration = Duration::from_millis(5);
 
-/// The blocking service: r2d2 and postgres.
-///
-/// Connections are opened when they are needed; making one of these opens none.
-///
-/// # Blocking
-///
-/// Its calls panic on a thread that drives a tokio runtime, as the driver's do. Dropping it and what it gave out is
-/// possible anywhere.
-///
-/// ```no_run
-/// # fn example() -> catamaran::Result<()> {
-/// use catamaran::{Config, Executor as _, R2d2Database};
-/// let db = R2d2Database::new(Config::from_env()?)?;
-/// let row = db.fetch_one("SELECT $1::int8 + 1", &[&41i64])?;
-/// assert_eq!(row.get::<i64>(0)?, 42);
-/// # Ok(())
-/// # }
-/// ```
-pub struct R2d2Database {
+/// The pool, and what waits in front of it.
+pub(crate) struct Database {
     pool: Pool<Manager>,
     manager: Manager,
     queue: Arc<Queue>,
@@ -56,13 +38,8 @@ pub struct R2d2Database {
     connect_timeout: Duration,
 }
 
-impl R2d2Database {
-    /// A service with these settings. Opens no connection.
-    ///
-    /// # Errors
-    ///
-    /// `Config` for settings that make no sense, `Tls` for certificates that can't be read.
-    pub fn new(config: Config) -> Result<Self> {
+impl Database {
+    pub(crate) fn new(config: Config) -> Result<Self> {
         config.validate()?;
         let (checkout_timeout, connect_timeout) = (config.get_checkout_timeout(), config.get_connect_timeout());
         let size = config.get_max_size();
@@ -111,7 +88,7 @@ fn discard(mut pooled: PooledConnection<Manager>) {
     }
 }
 
-impl Executor for R2d2Database {
+impl Executor for Database {
     fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
         self.checkout()?.connection().with(|open| open.execute(sql, params))
     }
@@ -167,7 +144,7 @@ impl Executor for R2d2Database {
     }
 }
 
-impl DatabaseService for R2d2Database {
+impl DatabaseService for Database {
     fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>> {
         Ok(Box::new(OpenTransaction::begin(Holder::Owned(self.checkout()?), options)?))
     }
@@ -206,11 +183,5 @@ impl DatabaseService for R2d2Database {
                 _ => sleep(DRAIN),
             }
         }
-    }
-}
-
-impl fmt::Debug for R2d2Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("R2d2Database").field("status", &self.status()).finish_non_exhaustive()
     }
 }

@@ -15,7 +15,7 @@ use super::{
     transaction::OpenTransaction,
 };
 use crate::{
-    Batch, BytesIter, Description, EachRow, Executor, Outcome, Result, Row, RowIter, Session, Transaction,
+    Batch, BytesIter, Canceller, Description, EachRow, Executor, Outcome, Result, Row, RowIter, Session, Transaction,
     TransactionOptions,
     many::{Many, Within, counts},
     row_count,
@@ -145,5 +145,9 @@ impl Executor for Lease {
 impl Session for Lease {
     fn begin(&mut self, options: TransactionOptions) -> Result<Box<dyn Transaction + '_>> {
         Ok(Box::new(OpenTransaction::begin(Holder::Lent(&self.connection), options)?))
+    }
+
+    fn canceller(&self) -> Canceller {
+        self.connection.canceller()
     }
 }

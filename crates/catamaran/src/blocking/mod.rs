@@ -6,8 +6,9 @@ mod lease;
 mod manager;
 mod many;
 mod queue;
+mod service;
 mod stream;
 mod teardown;
 mod transaction;
 
-pub use database::R2d2Database;
+pub use service::R2d2Database;

@@ -5,7 +5,8 @@ use postgres_types::ToSql;
 
 use super::{connection::Connection, lease::Holder, stream};
 use crate::{
-    Batch, BytesIter, Description, EachRow, Executor, Outcome, Result, Row, RowIter, Transaction, TransactionOptions,
+    Batch, BytesIter, Description, EachRow, ErrorKind, Executor, Outcome, Result, Row, RowIter, Transaction,
+    TransactionOptions,
     many::{Many, Within, counts},
     row_count,
     transaction::Level,
@@ -42,8 +43,11 @@ impl Drop for OpenTransaction<'_> {
 impl Transaction for OpenTransaction<'_> {
     fn savepoint(&mut self) -> Result<Box<dyn Transaction + '_>> {
         let level = self.level.next();
-        let nested = OpenTransaction { holder: Holder::Lent(self.holder.connection()), level, over: false };
-        nested.connection().with(|open| open.begin(&level.savepoint_sql()))?;
+        let mut nested = OpenTransaction { holder: Holder::Lent(self.holder.connection()), level, over: false };
+        let begun = nested.connection().with(|open| open.begin(&level.savepoint_sql()));
+        // What the server has refused needs no rollback.
+        nested.over = matches!(&begun, Err(error) if error.kind() == ErrorKind::Server);
+        begun?;
         Ok(Box::new(nested))
     }
 

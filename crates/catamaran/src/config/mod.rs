@@ -83,6 +83,8 @@ pub struct Config {
     keepalives_interval: Duration,
     keepalives_retries: u32,
     tcp_user_timeout: Duration,
+    #[cfg(feature = "blocking")]
+    guard: crate::guard::Rules,
 }
 
 impl Default for Config {
@@ -111,6 +113,8 @@ impl Default for Config {
             keepalives_interval: defaults::KEEPALIVES_INTERVAL,
             keepalives_retries: defaults::KEEPALIVES_RETRIES,
             tcp_user_timeout: defaults::TCP_USER_TIMEOUT,
+            #[cfg(feature = "blocking")]
+            guard: crate::guard::Rules::default(),
         }
     }
 }

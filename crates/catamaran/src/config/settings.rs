@@ -1,6 +1,8 @@
 //! The setters and getters of [`Config`].
 
 use super::{Config, driver};
+#[cfg(feature = "blocking")]
+use crate::guard::Rules;
 use crate::tls::SslMode;
 use std::{
     path::{Path, PathBuf},
@@ -268,5 +270,27 @@ impl Config {
     /// The lifetime for one new connection, its jitter taken off; zero is unlimited.
     pub(crate) fn draw_lifetime(&self) -> Duration {
         self.max_lifetime.mul_f64((1.0 - self.lifetime_jitter.clamp(0.0, 1.0) * fastrand::f64()).max(0.0))
+    }
+}
+
+/// The guard of the blocking service.
+#[cfg(feature = "blocking")]
+impl Config {
+    /// Sets what happens when the blocking service is called on a thread that drives futures. Default: such calls are
+    /// reported, and run.
+    ///
+    /// ```
+    /// use catamaran::{Config, guard::{Policy, Rules}};
+    ///
+    /// let config = Config::new().guard(Rules::new(Policy::Error));
+    /// ```
+    pub fn guard(mut self, rules: Rules) -> Self {
+        self.guard = rules;
+        self
+    }
+
+    /// What happens when the blocking service is called on a thread that drives futures.
+    pub fn get_guard(&self) -> &Rules {
+        &self.guard
     }
 }

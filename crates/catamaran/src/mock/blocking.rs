@@ -9,7 +9,7 @@ use postgres_types::ToSql;
 use super::{Items, Params};
 use crate::{
     BytesIter, DatabaseService, Description, Executor, PoolStatus, Result, Row, RowIter, Session, Transaction,
-    TransactionOptions,
+    TransactionOptions, guard::mocked,
 };
 
 /// The methods that are mocked: as in [`Executor`], with what `mockall` can keep in place of what it can't.
@@ -46,31 +46,45 @@ trait TransactionCalls {
 macro_rules! impl_executor {
     ($mock:ident) => {
         impl Executor for $mock {
+            #[track_caller]
             fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+                mocked("execute", Some(sql));
                 ExecutorCalls::execute(self, sql, &Params::of(params))
             }
 
+            #[track_caller]
             fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+                mocked("fetch_all", Some(sql));
                 ExecutorCalls::fetch_all(self, sql, &Params::of(params))
             }
 
+            #[track_caller]
             fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+                mocked("fetch_one", Some(sql));
                 ExecutorCalls::fetch_one(self, sql, &Params::of(params))
             }
 
+            #[track_caller]
             fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
+                mocked("fetch_optional", Some(sql));
                 ExecutorCalls::fetch_optional(self, sql, &Params::of(params))
             }
 
+            #[track_caller]
             fn batch_execute(&self, sql: &str) -> Result<()> {
+                mocked("batch_execute", Some(sql));
                 ExecutorCalls::batch_execute(self, sql)
             }
 
+            #[track_caller]
             fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
+                mocked("fetch_iter", Some(sql));
                 ExecutorCalls::fetch_iter(self, sql, &Params::of(params)).map(Items::into_iter)
             }
 
+            #[track_caller]
             fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
+                mocked("copy_in", Some(sql));
                 let mut data = BytesMut::new();
                 for chunk in chunks {
                     data.extend_from_slice(&chunk?);
@@ -78,11 +92,15 @@ macro_rules! impl_executor {
                 ExecutorCalls::copy_in(self, sql, &data.freeze())
             }
 
+            #[track_caller]
             fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
+                mocked("copy_out", Some(sql));
                 ExecutorCalls::copy_out(self, sql).map(Items::into_iter)
             }
 
+            #[track_caller]
             fn describe(&self, sql: &str) -> Result<Description> {
+                mocked("describe", Some(sql));
                 ExecutorCalls::describe(self, sql)
             }
         }
@@ -213,15 +231,21 @@ mock! {
 impl_executor!(MockTransaction);
 
 impl DatabaseService for MockDatabaseService {
+    #[track_caller]
     fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>> {
+        mocked("begin", None);
         Ok(Box::new(ServiceCalls::begin(self, options)?))
     }
 
+    #[track_caller]
     fn session(&self) -> Result<Box<dyn Session>> {
+        mocked("session", None);
         Ok(Box::new(ServiceCalls::session(self)?))
     }
 
+    #[track_caller]
     fn ping(&self) -> Result<()> {
+        mocked("ping", None);
         ServiceCalls::ping(self)
     }
 
@@ -229,27 +253,37 @@ impl DatabaseService for MockDatabaseService {
         super::status()
     }
 
+    #[track_caller]
     fn close(&self, deadline: Duration) -> Result<()> {
+        mocked("close", None);
         ServiceCalls::close(self, deadline)
     }
 }
 
 impl Session for MockSession {
+    #[track_caller]
     fn begin(&mut self, options: TransactionOptions) -> Result<Box<dyn Transaction + '_>> {
+        mocked("begin", None);
         Ok(Box::new(SessionCalls::begin(self, options)?))
     }
 }
 
 impl Transaction for MockTransaction {
+    #[track_caller]
     fn savepoint(&mut self) -> Result<Box<dyn Transaction + '_>> {
+        mocked("savepoint", None);
         Ok(Box::new(TransactionCalls::savepoint(self)?))
     }
 
+    #[track_caller]
     fn commit(self: Box<Self>) -> Result<()> {
+        mocked("commit", None);
         TransactionCalls::commit(&*self)
     }
 
+    #[track_caller]
     fn rollback(self: Box<Self>) -> Result<()> {
+        mocked("rollback", None);
         TransactionCalls::rollback(&*self)
     }
 }

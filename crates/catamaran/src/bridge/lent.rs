@@ -1,0 +1,337 @@
+//! An async executor, lent to code that blocks.
+
+use std::{fmt, panic::resume_unwind, pin::pin};
+
+use bytes::Bytes;
+use futures_util::{
+    StreamExt as _,
+    future::{BoxFuture, Either, select},
+    stream::{self, FuturesUnordered},
+};
+use postgres_types::ToSql;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::spawn_blocking,
+};
+
+use super::params::{Owned, Types};
+use crate::{
+    AsyncExecutor, Batch, BytesIter, Description, Error, ErrorKind, Executor, Outcome, Result, Row, RowIter,
+    stream::{AsyncIter, Iter},
+};
+
+/// How many items of a stream are on their way to the thread that takes them.
+const AHEAD: usize = 64;
+
+/// What is done on the lender's side.
+type Call = Box<dyn for<'a> FnOnce(&'a dyn AsyncExecutor) -> BoxFuture<'a, ()> + Send>;
+
+/// An async executor as a blocking one, within the closure of [`lend`].
+///
+/// # Blocking
+///
+/// Every method blocks its thread until the lender's task has run the statement.
+pub struct Lent {
+    calls: mpsc::UnboundedSender<Call>,
+    types: Types,
+}
+
+/// Runs a closure on a blocking thread and each of its statements here, on `executor`: a helper that is not moved yet
+/// runs in the transaction of a handler that is, on the same connection.
+///
+/// The executor may be borrowed, and be a service, a session, or a transaction. The statement's parameters are described
+/// by the server once for each text and call of `lend`, which takes a round trip.
+///
+/// ```
+/// use catamaran::{AsyncDatabaseService, Executor, lend, prelude::*};
+///
+/// // Not moved.
+/// fn check_agent(db: &dyn Executor, id: i64) -> catamaran::Result<()> {
+///     db.fetch_one("SELECT 1 FROM agents WHERE id = $1", &[&id]).map(drop)
+/// }
+///
+/// async fn rename(db: &dyn AsyncDatabaseService, id: i64, name: &str) -> catamaran::Result<()> {
+///     let tx = db.begin(Default::default()).await?;
+///     tx.execute("UPDATE agents SET name = $2 WHERE id = $1", &[&id, &name]).await?;
+///     lend(&tx, move |db| check_agent(db, id)).await?;
+///     tx.commit().await
+/// }
+/// ```
+///
+/// A panic in the closure goes on in the caller.
+///
+/// # Cancel safety
+///
+/// Dropped, the statement under way is dropped as `executor` says; the closure goes on, and its next statement fails with
+/// `PoolClosed`.
+///
+/// # Errors
+///
+/// The closure's own; `PoolClosed` if the runtime ends before it has begun.
+pub async fn lend<D, T, E, F>(executor: &D, closure: F) -> Result<T, E>
+where
+    D: AsyncExecutor + ?Sized,
+    F: FnOnce(&Lent) -> Result<T, E> + Send + 'static,
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
+    let (calls, mut wanted) = mpsc::unbounded_channel::<Call>();
+    let lent = Lent { calls, types: Types::default() };
+    let span = tracing::Span::current();
+    let running = spawn_blocking(move || span.in_scope(|| closure(&lent)));
+    let executor: &dyn AsyncExecutor = &executor;
+    // Several at once: a stream may be open while others are run.
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        let wanted = pin!(wanted.recv());
+        let call = if under_way.is_empty() {
+            wanted.await
+        } else {
+            match select(wanted, under_way.next()).await {
+                Either::Left((call, _)) => call,
+                Either::Right(_) => continue,
+            }
+        };
+        match call {
+            Some(call) => under_way.push(call(executor)),
+            None => break,
+        }
+    }
+    match running.await {
+        Ok(result) => result,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => Err(Error::new(ErrorKind::PoolClosed, "the runtime was shut down").into()),
+        },
+    }
+}
+
+fn given_up() -> Error {
+    Error::new(ErrorKind::PoolClosed, "whoever lent the executor has given up")
+}
+
+impl Lent {
+    /// Has something done on the lender's side, and waits for what comes of it.
+    fn ask<T: Send + 'static>(
+        &self,
+        call: impl for<'a> FnOnce(&'a dyn AsyncExecutor) -> BoxFuture<'a, Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.begin(call)?.blocking_recv().unwrap_or_else(|_| Err(given_up()))
+    }
+
+    fn begin<T: Send + 'static>(
+        &self,
+        call: impl for<'a> FnOnce(&'a dyn AsyncExecutor) -> BoxFuture<'a, Result<T>> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T>>> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Box::new(move |db| {
+            let answering = call(db);
+            Box::pin(async move {
+                // Nobody waits for it if the closure has panicked.
+                let _ = reply.send(answering.await);
+            })
+        }))?;
+        Ok(answer)
+    }
+
+    fn send(&self, call: Call) -> Result<()> {
+        self.calls.send(call).map_err(|_| given_up())
+    }
+
+    /// Runs a statement with parameters, once more if it asks for other types than it did.
+    fn with_params<T: Send + 'static>(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+        call: impl for<'a> Fn(&'a dyn AsyncExecutor, String, Owned) -> BoxFuture<'a, Result<T>> + Clone + Send + 'static,
+    ) -> Result<T> {
+        let mut again = true;
+        loop {
+            let owned = self.owned(sql, params)?;
+            let (text, given, call) = (sql.to_owned(), owned.clone(), call.clone());
+            match self.ask(move |db| call(db, text, given)) {
+                Err(_) if owned.is_stale() && again => again = false,
+                result => return result,
+            }
+            self.types.forget(sql);
+        }
+    }
+
+    fn owned(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Owned> {
+        if params.is_empty() {
+            return Ok(Owned::default());
+        }
+        let types = match self.types.of(sql) {
+            Some(types) => types,
+            None => self.types.learn(sql, self.describe(sql)?.params()),
+        };
+        Ok(Owned::new(&types, params))
+    }
+
+    /// Items of a stream that is opened on the lender's side.
+    fn items<T: Send + 'static>(
+        &self,
+        open: impl for<'a> FnOnce(&'a dyn AsyncExecutor) -> BoxFuture<'a, Result<AsyncIter<'a, T>>> + Send + 'static,
+    ) -> Result<Iter<'_, T>> {
+        let ((opened, answer), (items, taken)) = (oneshot::channel(), mpsc::channel(AHEAD));
+        let (closing, closed) = oneshot::channel::<()>();
+        self.send(Box::new(move |db| {
+            Box::pin(async move {
+                // Captured, and so dropped after the stream.
+                let _closing = &closing;
+                let mut stream = match open(db).await {
+                    Ok(stream) => stream,
+                    Err(error) => return drop(opened.send(Err(error))),
+                };
+                let _ = opened.send(Ok(()));
+                loop {
+                    let item = match select(pin!(stream.next()), pin!(items.closed())).await {
+                        Either::Left((Some(item), _)) => item,
+                        _ => return,
+                    };
+                    if items.send(item).await.is_err() {
+                        return;
+                    }
+                }
+            })
+        }))?;
+        answer.blocking_recv().unwrap_or_else(|_| Err(given_up()))?;
+        Ok(Iter::new(Items { taken: Some(taken), closed: Some(closed) }))
+    }
+}
+
+/// Items that come from the lender's side. Dropped, it waits until they come no more: the connection is free for the
+/// next statement then.
+struct Items<T> {
+    taken: Option<mpsc::Receiver<Result<T>>>,
+    closed: Option<oneshot::Receiver<()>>,
+}
+
+impl<T> Iterator for Items<T> {
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Result<T>> {
+        self.taken.as_mut()?.blocking_recv()
+    }
+}
+
+impl<T> Drop for Items<T> {
+    fn drop(&mut self) {
+        self.taken = None;
+        if let Some(closed) = self.closed.take() {
+            let _ = closed.blocking_recv();
+        }
+    }
+}
+
+impl Executor for Lent {
+    fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        self.with_params(sql, params, |db, sql, params| Box::pin(async move { db.execute(&sql, &params.refs()).await }))
+    }
+
+    fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        self.with_params(sql, params, |db, sql, params| {
+            Box::pin(async move { db.fetch_all(&sql, &params.refs()).await })
+        })
+    }
+
+    fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+        self.with_params(sql, params, |db, sql, params| {
+            Box::pin(async move { db.fetch_one(&sql, &params.refs()).await })
+        })
+    }
+
+    fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
+        self.with_params(sql, params, |db, sql, params| {
+            Box::pin(async move { db.fetch_optional(&sql, &params.refs()).await })
+        })
+    }
+
+    fn batch_execute(&self, sql: &str) -> Result<()> {
+        let sql = sql.to_owned();
+        self.ask(move |db| Box::pin(async move { db.batch_execute(&sql).await }))
+    }
+
+    fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
+        let (sql, params) = (sql.to_owned(), self.owned(sql, params)?);
+        self.items(move |db| Box::pin(async move { db.fetch_stream(&sql, &params.refs()).await }))
+    }
+
+    fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
+        let (sql, (data, taken)) = (sql.to_owned(), mpsc::channel::<Option<Result<Bytes>>>(AHEAD));
+        let answer = self.begin(move |db| {
+            Box::pin(async move {
+                // `None` is the end. Without it the closure has panicked, and the server must not keep what has come.
+                let mut chunks = Box::pin(stream::unfold(Some(taken), |taken| async move {
+                    let mut taken = taken?;
+                    match taken.recv().await {
+                        Some(Some(chunk)) => Some((chunk, Some(taken))),
+                        Some(None) => None,
+                        None => Some((Err(given_up()), None)),
+                    }
+                }));
+                db.copy_in(&sql, &mut chunks).await
+            })
+        })?;
+        for chunk in chunks {
+            // Nobody takes it if the server has refused what came before.
+            if data.blocking_send(Some(chunk)).is_err() {
+                break;
+            }
+        }
+        let _ = data.blocking_send(None);
+        drop(data);
+        answer.blocking_recv().unwrap_or_else(|_| Err(given_up()))
+    }
+
+    fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
+        let sql = sql.to_owned();
+        self.items(move |db| Box::pin(async move { db.copy_out(&sql).await }))
+    }
+
+    fn describe(&self, sql: &str) -> Result<Description> {
+        let sql = sql.to_owned();
+        self.ask(move |db| Box::pin(async move { db.describe(&sql).await }))
+    }
+
+    fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        let Some(first) = sets.first() else { return Ok(Vec::new()) };
+        self.owned(sql, first).map_err(|error| error.in_set(0))?;
+        let sets: Result<Vec<Owned>> = sets.iter().map(|params| self.owned(sql, params)).collect();
+        let (sql, sets) = (sql.to_owned(), sets?);
+        self.ask(move |db| {
+            Box::pin(async move {
+                let refs: Vec<_> = sets.iter().map(Owned::refs).collect();
+                let refs: Vec<&[_]> = refs.iter().map(Vec::as_slice).collect();
+                db.execute_many(&sql, &refs).await
+            })
+        })
+    }
+
+    fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        let mut statements = Vec::with_capacity(batch.len());
+        for (index, statement) in batch.statements().iter().enumerate() {
+            let owned = match self.owned(statement.sql(), statement.params()) {
+                Err(error) if error.kind() == ErrorKind::Server && index > 0 => Owned::natural(statement.params()),
+                result => result.map_err(|error| error.in_statement(index))?,
+            };
+            statements.push((statement.sql().to_owned(), owned, statement.fetches()));
+        }
+        self.ask(move |db| {
+            Box::pin(async move {
+                let refs: Vec<_> = statements.iter().map(|(_, params, _)| params.refs()).collect();
+                let mut batch = Batch::new();
+                for ((sql, _, fetches), params) in statements.iter().zip(&refs) {
+                    batch = if *fetches { batch.fetch_all(sql, params) } else { batch.execute(sql, params) };
+                }
+                db.run_batch(&batch).await
+            })
+        })
+    }
+}
+
+impl fmt::Debug for Lent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lent").finish_non_exhaustive()
+    }
+}

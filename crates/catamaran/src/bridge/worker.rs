@@ -1,0 +1,208 @@
+//! A blocking thread that has a session or a transaction, for callers that must not block.
+//!
+//! A transaction borrows from its session and a savepoint from its transaction, so that each stays on the stack of the
+//! thread: it serves the innermost level until that has ended.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{DatabaseService, Error, ErrorKind, Executor, Result, Session, Transaction, TransactionOptions};
+
+/// What is run on the innermost level.
+type Call = Box<dyn FnOnce(&dyn Executor) + Send>;
+
+enum Job {
+    Call(Call),
+    Begin(TransactionOptions, oneshot::Sender<Result<Level>>),
+    Savepoint(oneshot::Sender<Result<Level>>),
+    Commit(oneshot::Sender<Result<()>>),
+    Rollback(oneshot::Sender<Result<()>>),
+    /// The level was dropped.
+    End,
+}
+
+/// A session, a transaction or a savepoint on a worker. Dropped, it ends there, and what was begun within it is rolled
+/// back.
+pub(super) struct Level {
+    jobs: mpsc::UnboundedSender<Job>,
+    /// Someone takes the rows of a stream.
+    streaming: Arc<AtomicBool>,
+    ended: bool,
+}
+
+/// Has a session opened, and serves it on this thread until it ends.
+pub(super) fn serve_session(service: &dyn DatabaseService, opened: oneshot::Sender<Result<Level>>) {
+    match service.session() {
+        Ok(mut session) => {
+            let (level, mut jobs) = Level::new();
+            if opened.send(Ok(level)).is_ok() {
+                in_session(&mut *session, &mut jobs);
+            }
+        }
+        Err(error) => drop(opened.send(Err(error))),
+    }
+}
+
+/// Has a transaction begun, and serves it on this thread until it ends.
+pub(super) fn serve_transaction(
+    service: &dyn DatabaseService,
+    options: TransactionOptions,
+    opened: oneshot::Sender<Result<Level>>,
+) {
+    match service.begin(options) {
+        Ok(transaction) => {
+            let (level, mut jobs) = Level::new();
+            if opened.send(Ok(level)).is_ok() {
+                in_transaction(transaction, &mut jobs);
+            }
+        }
+        Err(error) => drop(opened.send(Err(error))),
+    }
+}
+
+fn in_session(session: &mut dyn Session, jobs: &mut Jobs) {
+    while let Some(job) = jobs.queue.blocking_recv() {
+        match job {
+            Job::Call(call) => call(&*session),
+            Job::Begin(options, opened) => jobs.nest(session.begin(options), opened),
+            Job::End => return,
+            Job::Savepoint(opened) => drop(opened.send(Err(misplaced()))),
+            Job::Commit(done) | Job::Rollback(done) => drop(done.send(Err(misplaced()))),
+        }
+    }
+}
+
+fn in_transaction(mut transaction: Box<dyn Transaction + '_>, jobs: &mut Jobs) {
+    while let Some(job) = jobs.queue.blocking_recv() {
+        match job {
+            Job::Call(call) => call(&*transaction),
+            Job::Savepoint(opened) => jobs.nest(transaction.savepoint(), opened),
+            Job::Commit(done) => return drop(done.send(transaction.commit())),
+            Job::Rollback(done) => return drop(done.send(transaction.rollback())),
+            Job::End => return,
+            Job::Begin(_, opened) => drop(opened.send(Err(misplaced()))),
+        }
+    }
+}
+
+fn misplaced() -> Error {
+    Error::new(ErrorKind::WrongStatement, "there is no such level on this connection")
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::PoolClosed, "the runtime was shut down")
+}
+
+/// The jobs of one connection.
+struct Jobs {
+    queue: mpsc::UnboundedReceiver<Job>,
+    sender: mpsc::WeakUnboundedSender<Job>,
+    streaming: Arc<AtomicBool>,
+}
+
+impl Jobs {
+    /// Serves a level within another until it ends. One that nobody takes ends at once.
+    fn nest(&mut self, begun: Result<Box<dyn Transaction + '_>>, opened: oneshot::Sender<Result<Level>>) {
+        let transaction = match begun {
+            Ok(transaction) => transaction,
+            Err(error) => return drop(opened.send(Err(error))),
+        };
+        let Some(jobs) = self.sender.upgrade() else { return };
+        let level = Level { jobs, streaming: self.streaming.clone(), ended: false };
+        // Dropped unseen, the level itself asks for its end.
+        match opened.send(Ok(level)) {
+            Ok(()) => {}
+            Err(unseen) => drop(unseen),
+        }
+        in_transaction(transaction, self);
+    }
+}
+
+impl Level {
+    fn new() -> (Self, Jobs) {
+        let ((jobs, queue), streaming) = (mpsc::unbounded_channel(), Arc::<AtomicBool>::default());
+        let waiting = Jobs { queue, sender: jobs.downgrade(), streaming: streaming.clone() };
+        (Self { jobs, streaming, ended: false }, waiting)
+    }
+
+    /// Runs something on this level.
+    pub(super) async fn call<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&dyn Executor) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.is_free()?;
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Call(Box::new(move |db| drop(reply.send(call(db))))))?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Runs something that hands over items while it runs.
+    pub(super) fn stream(&self, call: impl FnOnce(&dyn Executor) + Send + 'static) -> Result<Streaming> {
+        self.is_free()?;
+        self.streaming.store(true, SeqCst);
+        let streaming = Streaming(self.streaming.clone());
+        self.send(Job::Call(Box::new(call)))?;
+        Ok(streaming)
+    }
+
+    pub(super) async fn begin(&self, options: TransactionOptions) -> Result<Self> {
+        self.open(|opened| Job::Begin(options, opened)).await
+    }
+
+    pub(super) async fn savepoint(&self) -> Result<Self> {
+        self.open(Job::Savepoint).await
+    }
+
+    pub(super) async fn commit(self) -> Result<()> {
+        self.end(Job::Commit).await
+    }
+
+    pub(super) async fn rollback(self) -> Result<()> {
+        self.end(Job::Rollback).await
+    }
+
+    async fn open(&self, job: impl FnOnce(oneshot::Sender<Result<Self>>) -> Job) -> Result<Self> {
+        self.is_free()?;
+        let (opened, level) = oneshot::channel();
+        self.send(job(opened))?;
+        level.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    async fn end(mut self, job: impl FnOnce(oneshot::Sender<Result<()>>) -> Job) -> Result<()> {
+        self.is_free()?;
+        let (done, result) = oneshot::channel();
+        self.send(job(done))?;
+        self.ended = true;
+        result.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    fn is_free(&self) -> Result<()> {
+        if self.streaming.load(SeqCst) { Err(Error::busy()) } else { Ok(()) }
+    }
+
+    fn send(&self, job: Job) -> Result<()> {
+        self.jobs.send(job).map_err(|_| gone())
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        if !self.ended {
+            // The worker has ended by itself if nobody is there.
+            let _ = self.jobs.send(Job::End);
+        }
+    }
+}
+
+/// A stream has the connection until this is dropped.
+pub(super) struct Streaming(Arc<AtomicBool>);
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.store(false, SeqCst);
+    }
+}

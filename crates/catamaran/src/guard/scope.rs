@@ -1,0 +1,127 @@
+//! Guarded futures.
+
+use std::{
+    panic::Location,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+};
+
+use tokio::task::JoinHandle;
+
+use super::{
+    report::Site,
+    thread::{Allowed, Polling, Standing, current_route, standing},
+};
+use crate::{Error, ErrorKind, Result};
+
+/// Whether anything was ever guarded.
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// A future that is guarded. Made by [`scope`].
+///
+/// It has its future in a box: what is guarded is a request, a task, a whole handler.
+pub struct Scope<F> {
+    route: Arc<str>,
+    future: Pin<Box<F>>,
+}
+
+/// Guards a future: while it is polled, blocking calls on its thread are known to hold up `route`, and a poll that
+/// takes longer than 100 ms is reported.
+///
+/// ```
+/// # async fn example(db: std::sync::Arc<dyn catamaran::AsyncDatabaseService>) -> catamaran::Result<()> {
+/// use catamaran::guard;
+///
+/// guard::scope("nightly report", async move { db.execute("REFRESH MATERIALIZED VIEW totals", &[]).await }).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Cancel safety
+///
+/// That of the future.
+pub fn scope<F: Future>(route: impl Into<Arc<str>>, future: F) -> Scope<F> {
+    installed();
+    Scope { route: route.into(), future: Box::pin(future) }
+}
+
+/// Spawns a guarded future on the current runtime, of the route that spawns it or else named after the place where it
+/// is spawned.
+///
+/// # Panics
+///
+/// Outside a tokio runtime, as [`tokio::spawn`] does.
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    let place = Location::caller();
+    let route = current_route().unwrap_or_else(|| format!("spawned at {}", Site::of(place)).into());
+    tokio::spawn(scope(route, future))
+}
+
+/// Lets a closure block where it would be noticed, for a reason that the code should tell.
+///
+/// Its blocking calls run as under [`Policy::Warn`](super::Policy::Warn), without a report.
+///
+/// ```
+/// # fn example(db: &dyn catamaran::DatabaseService) -> catamaran::Result<u64> {
+/// catamaran::guard::allow("runs once, before anything is served", || db.execute("SELECT warm_up()", &[]))
+/// # }
+/// ```
+pub fn allow<T>(reason: &str, run: impl FnOnce() -> T) -> T {
+    tracing::trace!(reason, "blocking is allowed");
+    let _allowed = Allowed::begin();
+    run()
+}
+
+/// Notes that futures are guarded from now on, for layers that guard each request.
+pub fn installed() {
+    INSTALLED.store(true, Relaxed);
+}
+
+/// Fails unless something is guarded in this process, and what is guarded is noticed: for a test, or for the start of a
+/// service once its router is made.
+///
+/// # Errors
+///
+/// `Config` if no layer was installed and nothing was guarded, or if the runtime gives its tasks no budget.
+///
+/// # Cancel safety
+///
+/// It has one poll.
+pub async fn self_test() -> Result<()> {
+    if !INSTALLED.load(Relaxed) {
+        return Err(Error::new(ErrorKind::Config, "nothing is guarded: no layer was installed, and no future guarded"));
+    }
+    let noticed =
+        scope("the guard's own test", async { matches!(standing(), Standing::Polls(poll) if poll.route.is_some()) });
+    if noticed.await {
+        Ok(())
+    } else {
+        Err(Error::new(
+            ErrorKind::Config,
+            "a blocking call would not be noticed here: this is no task of a tokio runtime",
+        ))
+    }
+}
+
+impl<F: Future> Future for Scope<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let _polling = Polling::begin(&self.route);
+        self.future.as_mut().poll(cx)
+    }
+}
+
+impl<F> std::fmt::Debug for Scope<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scope").field("route", &self.route).finish_non_exhaustive()
+    }
+}
