@@ -371,7 +371,8 @@ fn what_is_no_call_stalls_too() {
     one_thread().block_on(guard::scope("sleeps", async { thread::sleep(Duration::from_millis(250)) }));
     let stalls = guard::report().of_route("sleeps").stalls;
     assert_eq!((stalls.len(), stalls[0].call), (1, None));
-    assert!(stalls[0].longest >= Duration::from_millis(250));
+    // The watchdog sees its beginning only when it looks.
+    assert!(stalls[0].longest >= Duration::from_millis(150));
     assert!(eventually(LONG, || events_of("sleeps").len() == 1));
     one_thread().block_on(async {
         guard::scope("waits", tokio::time::sleep(Duration::from_millis(250))).await;

@@ -11,10 +11,10 @@ use futures_util::{FutureExt as _, Stream};
 
 use crate::Operation;
 
-const SQL: &str = "SELECT 1";
+pub(crate) const SQL: &str = "SELECT 1";
 
 /// Has one row for everybody, and cannot do much else.
-struct Nothing(Row);
+pub(crate) struct Nothing(pub(crate) Row);
 
 fn refused<T>() -> Result<T> {
     Err(Error::new(ErrorKind::WrongStatement, "this is not measured"))

@@ -1,6 +1,7 @@
 //! Operations that are the library's own alone, without a server: measured in instructions and in time.
 
 mod dispatch;
+mod guard;
 mod history;
 mod json;
 mod operation;
@@ -21,5 +22,6 @@ pub fn operations() -> Result<Vec<Operation>, Error> {
     all.extend(json::operations()?);
     all.extend(statements::operations()?);
     all.extend(dispatch::operations());
+    all.extend(guard::operations());
     Ok(all)
 }

@@ -3,6 +3,7 @@
 mod bulk_insert;
 mod checkout;
 mod decode;
+mod guard;
 mod history;
 mod insert;
 mod instructions;
@@ -45,6 +46,7 @@ pub const ALL: &[Case] = &[
     case("transactions", "4 tasks of transactions beside 64 tasks of point selects", transactions::run),
     case("blocking_point_select", "point selects of threads", point_select::blocking),
     case("blocking_history", "pages of 50 chat messages of threads", history::blocking),
+    case("guard", "point selects as guarded requests, beside those that nobody guards", guard::run),
     case("stream_1m", "1,000,000 rows as a stream", stream::run),
     case(
         "ten_at_once",

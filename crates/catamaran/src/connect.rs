@@ -32,11 +32,14 @@ pub struct Services {
 ///
 /// `Config` for settings that make no sense, `Tls` for certificates that can't be read.
 pub fn connect(config: Config) -> Result<Services> {
+    config.validate()?;
+    #[cfg(any(feature = "blocking", feature = "async"))]
+    let budget = config.shared_budget();
     Ok(Services {
         #[cfg(feature = "blocking")]
-        blocking: Arc::new(R2d2Database::new(config.clone())?),
+        blocking: Arc::new(R2d2Database::within(config.clone(), budget.clone())?),
         #[cfg(feature = "async")]
-        nonblocking: Arc::new(DeadpoolDatabase::new(config)?),
+        nonblocking: Arc::new(DeadpoolDatabase::within(config, budget)?),
     })
 }
 

@@ -6,13 +6,19 @@ use foldhash::fast::FixedState;
 use tokio_postgres::Statement;
 
 use crate::{
-    Row,
+    Executor, Row,
+    guard::{Guard, Guarded},
     statement_cache::{Kept, StatementCache},
 };
 
 /// A row as a server sent it.
 pub fn row(row: tokio_postgres::Row) -> Row {
     Row::from_driver(row)
+}
+
+/// An executor whose calls are looked at.
+pub fn guarded(executor: impl Executor) -> impl Executor {
+    Guarded::new(executor, Guard::default())
 }
 
 /// The statements that a connection keeps, by the same hashes but for their seed, so that counts repeat.

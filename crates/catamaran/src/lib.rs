@@ -16,6 +16,8 @@ mod batch;
 mod blocking;
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
 mod bridge;
+#[cfg(any(feature = "async", feature = "blocking"))]
+mod budget;
 mod bulk;
 mod canceller;
 #[cfg(feature = "driver")]

@@ -17,6 +17,7 @@ use postgres_types::ToSql;
 use super::teardown::{elsewhere, off_runtime, on_runtime};
 use crate::{
     Canceller, Description, Error, ErrorKind, Result, Row,
+    budget::Permit,
     driver_error::{connecting, using},
     row::Column,
     row_count,
@@ -42,6 +43,7 @@ pub(crate) struct Connection {
     canceller: Canceller,
     /// A statement was cancelled from another thread, and nobody knows when that arrives.
     cancelled: Arc<AtomicBool>,
+    permit: Option<Permit>,
 }
 
 /// What a connection consists of.
@@ -62,7 +64,7 @@ pub(crate) struct Open {
 }
 
 impl Connection {
-    pub(crate) fn new(client: Client, connector: Connector, keep: usize) -> Self {
+    pub(crate) fn new(client: Client, connector: Connector, keep: usize, permit: Option<Permit>) -> Self {
         let cancel = (client.cancel_token(), connector);
         let cancelled = Arc::<AtomicBool>::default();
         let canceller = {
@@ -73,7 +75,7 @@ impl Connection {
         let statements = StatementCache::new(keep);
         let (traces, owed) = (Traces::NONE, Vec::new());
         let open = Open { client, cancel, statements, traces, abandoned: false, owed, failed: false, lost: false };
-        Self { open: Mutex::new(Some(open)), canceller, cancelled }
+        Self { open: Mutex::new(Some(open)), canceller, cancelled, permit }
     }
 
     pub(crate) fn canceller(&self) -> Canceller {
@@ -132,9 +134,18 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        match self.slot().take() {
-            Some(open) if open.lost => elsewhere(move || open.part()),
-            Some(open) => off_runtime(move || drop(open)),
+        let permit = self.permit.take();
+        let open = self.slot().take();
+        // The permit is free when the connection is closed.
+        match open {
+            Some(open) if open.lost => elsewhere(move || {
+                open.part();
+                drop(permit);
+            }),
+            Some(open) => off_runtime(move || {
+                drop(open);
+                drop(permit);
+            }),
             None => {}
         }
     }

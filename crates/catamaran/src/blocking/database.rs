@@ -12,6 +12,7 @@ use r2d2::{NopErrorHandler, Pool, PooledConnection};
 
 use super::{
     lease::{Holder, Lease},
+    line::Line,
     manager::{Manager, Pooled},
     queue::{Queue, Refused},
     stream,
@@ -20,6 +21,7 @@ use super::{
 use crate::{
     Batch, BytesIter, Config, DatabaseService, Description, EachRow, Error, ErrorKind, Executor, Outcome, PoolStatus,
     Result, Row, RowIter, Session, Transaction, TransactionOptions,
+    budget::{Budget, Evict, Side},
     many::{Many, Within, counts},
     row_count,
 };
@@ -36,15 +38,28 @@ pub(crate) struct Database {
     queue: Arc<Queue>,
     checkout_timeout: Duration,
     connect_timeout: Duration,
+    /// Lives as long as this.
+    _evictor: Arc<dyn Evict>,
+}
+
+/// Closes idle connections for the other pool of a budget.
+struct Evictor(Pool<Manager>);
+
+impl Evict for Evictor {
+    fn evict_idle(&self) {
+        if let Some(pooled) = self.0.try_get() {
+            discard(pooled);
+        }
+    }
 }
 
 impl Database {
-    pub(crate) fn new(config: Config) -> Result<Self> {
+    pub(crate) fn new(config: Config, budget: Option<Arc<Budget>>) -> Result<Self> {
         config.validate()?;
         let (checkout_timeout, connect_timeout) = (config.get_checkout_timeout(), config.get_connect_timeout());
         let size = config.get_max_size();
         let queue = Queue::new(size as usize);
-        let manager = Manager::new(config)?;
+        let manager = Manager::new(config, budget)?;
         let limits = *manager.limits();
         let pool = Pool::builder()
             .max_size(size)
@@ -55,7 +70,11 @@ impl Database {
             .connection_timeout(connect_timeout + MARGIN)
             .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(manager.clone());
-        Ok(Self { pool, manager, queue, checkout_timeout, connect_timeout })
+        let evictor: Arc<dyn Evict> = Arc::new(Evictor(pool.clone()));
+        if let Some(budget) = manager.budget() {
+            budget.set_evict(Side::Blocking, Arc::downgrade(&evictor));
+        }
+        Ok(Self { pool, manager, queue, checkout_timeout, connect_timeout, _evictor: evictor })
     }
 
     fn checkout(&self) -> Result<Lease> {
@@ -64,20 +83,41 @@ impl Database {
             Refused::Closed => Error::closed(),
             Refused::TimedOut => Error::checkout_timeout(self.checkout_timeout, self.status()),
         })?;
+        let mut line = None;
+        if let Some(budget) = self.manager.budget().filter(|budget| budget.has_line(Side::Blocking)) {
+            line = Some(self.wait(Line::new(budget, came), came)?);
+        }
         loop {
             // With a permit, this waits only while a connection is being made.
             let pooled = self.pool.get().map_err(|error| {
                 Error::with_source(ErrorKind::Connect, format!("no connection after {:?}", self.connect_timeout), error)
             })?;
-            match &*pooled {
-                Pooled::Live { connection, aging, .. } if self.manager.recycle(connection, aging, came) => {
-                    return Ok(Lease::new(connection.clone(), pooled, permit));
+            match (&*pooled, self.manager.budget()) {
+                (Pooled::Live { connection, aging, .. }, budget) if self.manager.recycle(connection, aging, came) => {
+                    return Ok(Lease::new(connection.clone(), pooled, permit, budget.cloned()));
                 }
-                Pooled::Failed { error, at } if *at >= came => return Err(error.clone()),
+                (Pooled::Failed { error, at }, _) if *at >= came => return Err(error.clone()),
+                (Pooled::OverBudget, Some(budget)) => {
+                    drop(pooled);
+                    // Once more before waiting: what came free in between was told to nobody.
+                    line = Some(match line {
+                        Some(line) => self.wait(line, came)?,
+                        None => Line::new(budget, came),
+                    });
+                    continue;
+                }
                 _ => {}
             }
             discard(pooled);
         }
+    }
+
+    /// Waits in the line of the budget.
+    fn wait(&self, line: Line, came: Instant) -> Result<Line> {
+        if line.wait(came + self.checkout_timeout) {
+            return Ok(line);
+        }
+        Err(Error::checkout_timeout(self.checkout_timeout, self.status()))
     }
 }
 

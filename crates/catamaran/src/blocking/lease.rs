@@ -17,6 +17,7 @@ use super::{
 use crate::{
     Batch, BytesIter, Canceller, Description, EachRow, Executor, Outcome, Result, Row, RowIter, Session, Transaction,
     TransactionOptions,
+    budget::{Budget, Side},
     many::{Many, Within, counts},
     row_count,
 };
@@ -26,11 +27,17 @@ pub(crate) struct Lease {
     connection: Arc<Connection>,
     /// The connection's place in the pool, and the right to it; given back in this order.
     place: Option<(PooledConnection<Manager>, Permit)>,
+    budget: Option<Arc<Budget>>,
 }
 
 impl Lease {
-    pub(crate) fn new(connection: Arc<Connection>, pooled: PooledConnection<Manager>, permit: Permit) -> Self {
-        Self { connection, place: Some((pooled, permit)) }
+    pub(crate) fn new(
+        connection: Arc<Connection>,
+        pooled: PooledConnection<Manager>,
+        permit: Permit,
+        budget: Option<Arc<Budget>>,
+    ) -> Self {
+        Self { connection, place: Some((pooled, permit)), budget }
     }
 }
 
@@ -60,11 +67,11 @@ impl Drop for Lease {
         let Some((pooled, permit)) = self.place.take() else { return };
         let condition = self.connection.condition();
         if condition != Condition::Left {
-            give_back(pooled, permit, condition);
+            give_back(pooled, permit, condition, self.budget.as_deref());
             return;
         }
         // Until it is cleaned it counts as in use, so that the pool opens no other in its place.
-        let connection = self.connection.clone();
+        let (connection, budget) = (self.connection.clone(), self.budget.take());
         off_runtime(move || {
             let condition = if connection.clean() { Condition::Clean } else { Condition::Closed };
             if condition == Condition::Closed {
@@ -72,18 +79,22 @@ impl Drop for Lease {
             }
             // The pool must be the last to have it, so that it is closed before its place is given away.
             drop(connection);
-            give_back(pooled, permit, condition);
+            give_back(pooled, permit, condition, budget.as_deref());
         });
     }
 }
 
-fn give_back(mut pooled: PooledConnection<Manager>, permit: Permit, condition: Condition) {
+fn give_back(mut pooled: PooledConnection<Manager>, permit: Permit, condition: Condition, budget: Option<&Budget>) {
+    let is_wanted = budget.is_some_and(|budget| budget.is_wanted(Side::Blocking));
     if let Pooled::Live { aging, broken, .. } = &mut *pooled {
         aging.touch(Instant::now());
-        *broken |= condition != Condition::Clean;
+        *broken |= is_wanted || condition != Condition::Clean;
     }
     drop(pooled);
     drop(permit);
+    if let Some(budget) = budget {
+        budget.came_back(Side::Blocking);
+    }
 }
 
 impl Executor for Lease {

@@ -10,6 +10,7 @@ use std::{
     time::Instant,
 };
 
+use postgres::Client;
 use r2d2::ManageConnection;
 use r2d2_postgres::PostgresConnectionManager;
 
@@ -17,6 +18,7 @@ use super::connection::{Condition, Connection};
 use crate::{
     Config, Error, ErrorKind, Result,
     aging::{Aging, Limits, Verdict},
+    budget::{Budget, Permit, Side},
     driver_error::connecting,
     tls::{Connector, Tls},
 };
@@ -26,8 +28,17 @@ use crate::{
 /// r2d2 would try again in the background until its caller's time is up; a failure that travels through the pool like
 /// a connection reaches the caller at once.
 pub(crate) enum Pooled {
-    Live { connection: Arc<Connection>, aging: Aging, broken: bool },
-    Failed { error: Error, at: Instant },
+    Live {
+        connection: Arc<Connection>,
+        aging: Aging,
+        broken: bool,
+    },
+    /// The budget has no permit for one more.
+    OverBudget,
+    Failed {
+        error: Error,
+        at: Instant,
+    },
 }
 
 /// Shared by the pool, which does not let its manager be seen, the service and threads that connect.
@@ -38,6 +49,7 @@ struct Shared {
     config: Config,
     limits: Limits,
     tls: Tls,
+    budget: Option<Arc<Budget>>,
     /// Threads that connect, or that have been waiting for too long and were left behind.
     connecting: AtomicUsize,
     closed: AtomicBool,
@@ -47,11 +59,12 @@ struct Shared {
 }
 
 impl Manager {
-    pub(crate) fn new(config: Config) -> Result<Self> {
+    pub(crate) fn new(config: Config, budget: Option<Arc<Budget>>) -> Result<Self> {
         Ok(Self(Arc::new(Shared {
             limits: Limits::of(&config),
             tls: Tls::new(&config)?,
             config,
+            budget,
             connecting: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             suspect: Mutex::new(None),
@@ -61,6 +74,10 @@ impl Manager {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    pub(crate) fn budget(&self) -> Option<&Arc<Budget>> {
+        self.0.budget.as_ref()
     }
 
     /// From now on every connection that comes back is closed.
@@ -91,7 +108,7 @@ impl Manager {
     }
 
     /// Connects on a thread of its own: the driver has no limit for the login, and a thread can be left behind.
-    fn connect_in_time(&self) -> Result<Connection> {
+    fn connect_in_time(&self, permit: Option<Permit>) -> Result<Connection> {
         let (limit, shared) = (self.0.config.get_connect_timeout(), self.0.clone());
         if shared.connecting.load(SeqCst) >= 2 * shared.config.get_max_size() as usize {
             return Err(Error::new(
@@ -102,7 +119,7 @@ impl Manager {
         let (sender, receiver) = mpsc::sync_channel(1);
         shared.connecting.fetch_add(1, SeqCst);
         let connect = move || {
-            let result = shared.connect();
+            let result = shared.connect(permit);
             shared.connecting.fetch_sub(1, SeqCst);
             // Nobody receives it if the time is up: the connection is closed then.
             let _ = sender.send(result);
@@ -116,7 +133,7 @@ impl Manager {
 }
 
 impl Shared {
-    fn connect(&self) -> Result<Connection> {
+    fn connect(&self, permit: Option<Permit>) -> Result<Connection> {
         let mut attempts = self.tls.attempts().iter().enumerate();
         loop {
             let Some((index, attempt)) = attempts.next() else {
@@ -124,17 +141,19 @@ impl Shared {
             };
             let mut driver = self.config.driver();
             driver.ssl_mode(attempt.mode);
-            match self.connect_as(driver, attempt.connector.clone()) {
+            match self.connect_as(driver, &attempt.connector) {
                 Err(error) if self.tls.may_try_next(index, &error) => continue,
-                result => return result,
+                Err(error) => return Err(error),
+                Ok(client) => {
+                    let keep = self.config.get_statement_cache_size();
+                    return Ok(Connection::new(client, attempt.connector.clone(), keep, permit));
+                }
             }
         }
     }
 
-    fn connect_as(&self, driver: tokio_postgres::Config, connector: Connector) -> Result<Connection> {
-        let manager = PostgresConnectionManager::new(driver.into(), connector.clone());
-        let client = manager.connect().map_err(connecting)?;
-        Ok(Connection::new(client, connector, self.config.get_statement_cache_size()))
+    fn connect_as(&self, driver: tokio_postgres::Config, connector: &Connector) -> Result<Client> {
+        PostgresConnectionManager::new(driver.into(), connector.clone()).connect().map_err(connecting)
     }
 }
 
@@ -143,7 +162,14 @@ impl ManageConnection for Manager {
     type Error = Error;
 
     fn connect(&self) -> Result<Pooled> {
-        Ok(match self.connect_in_time() {
+        let permit = match &self.0.budget {
+            Some(budget) => match budget.take(Side::Blocking) {
+                Some(permit) => Some(permit),
+                None => return Ok(Pooled::OverBudget),
+            },
+            None => None,
+        };
+        Ok(match self.connect_in_time(permit) {
             Ok(connection) => {
                 let aging = Aging::new(Instant::now(), self.0.config.draw_lifetime());
                 Pooled::Live { connection: Arc::new(connection), aging, broken: false }
@@ -159,7 +185,7 @@ impl ManageConnection for Manager {
 
     fn has_broken(&self, pooled: &mut Pooled) -> bool {
         match pooled {
-            Pooled::Failed { .. } => true,
+            Pooled::Failed { .. } | Pooled::OverBudget => true,
             Pooled::Live { connection, aging, broken } => {
                 if *broken && connection.condition() == Condition::Closed {
                     self.suspect();

@@ -3,6 +3,7 @@
 mod connection;
 mod database;
 mod lease;
+mod line;
 mod manager;
 mod many;
 mod queue;

@@ -1,6 +1,6 @@
 //! The blocking service: the pool behind the guard.
 
-use std::{fmt, panic::Location, time::Duration};
+use std::{fmt, panic::Location, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use postgres_types::ToSql;
@@ -9,6 +9,7 @@ use super::database::Database;
 use crate::{
     Batch, BytesIter, Config, DatabaseService, Description, EachRow, Executor, Outcome, PoolStatus, Result, Row,
     RowIter, Session, Transaction, TransactionOptions,
+    budget::Budget,
     guard::{Guard, Guarded, guarded_executor},
 };
 
@@ -42,8 +43,14 @@ impl R2d2Database {
     ///
     /// `Config` for settings that make no sense, `Tls` for certificates that can't be read.
     pub fn new(config: Config) -> Result<Self> {
+        let budget = config.own_budget();
+        Self::within(config, budget)
+    }
+
+    /// The same, within a budget that it shares.
+    pub(crate) fn within(config: Config, budget: Option<Arc<Budget>>) -> Result<Self> {
         let guard = Guard::new(config.get_guard().clone());
-        Ok(Self { executor: Database::new(config)?, guard })
+        Ok(Self { executor: Database::new(config, budget)?, guard })
     }
 }
 

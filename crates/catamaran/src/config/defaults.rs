@@ -26,6 +26,8 @@ pub const SHARING: bool = true;
 pub const SHARING_BUDGET: Duration = Duration::from_micros(500);
 /// How many statements may be on a shared connection at once.
 pub const SHARING_DEPTH: u32 = 64;
+/// How many connections of a budget each service has for itself.
+pub const BUDGET_RESERVE: u32 = 1;
 /// When the server cancels a statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Whether TCP keepalive probes are sent.
@@ -116,6 +118,12 @@ pub const TABLE: &[Setting] = &[
     row("sharing", Value::Switch(SHARING), "single statements of the async service share connections"),
     row("sharing_budget", Value::Time(SHARING_BUDGET), "expected work before a statement that joins others, at most"),
     row("sharing_depth", Value::Count(SHARING_DEPTH as u64), "statements on a shared connection, at most"),
+    row("budget", Value::Word("none"), "connections of both services together, at most"),
+    row(
+        "budget_reserve",
+        Value::Count(BUDGET_RESERVE as u64),
+        "connections of the budget that each service has for itself",
+    ),
     row("statement_timeout", Value::Time(STATEMENT_TIMEOUT), "the server cancels a longer statement; 0 = not sent"),
     row("keepalives", Value::Switch(KEEPALIVES), "TCP keepalive probes"),
     row("keepalives_idle", Value::Time(KEEPALIVES_IDLE), "silence before the first probe"),

@@ -83,6 +83,8 @@ pub struct Config {
     keepalives_interval: Duration,
     keepalives_retries: u32,
     tcp_user_timeout: Duration,
+    budget: Option<u32>,
+    budget_reserve: u32,
     #[cfg(feature = "blocking")]
     guard: crate::guard::Rules,
 }
@@ -113,6 +115,8 @@ impl Default for Config {
             keepalives_interval: defaults::KEEPALIVES_INTERVAL,
             keepalives_retries: defaults::KEEPALIVES_RETRIES,
             tcp_user_timeout: defaults::TCP_USER_TIMEOUT,
+            budget: None,
+            budget_reserve: defaults::BUDGET_RESERVE,
             #[cfg(feature = "blocking")]
             guard: crate::guard::Rules::default(),
         }
@@ -251,6 +255,8 @@ impl fmt::Debug for Config {
             .field("keepalives_interval", &self.keepalives_interval)
             .field("keepalives_retries", &self.keepalives_retries)
             .field("tcp_user_timeout", &self.tcp_user_timeout)
+            .field("budget", &self.budget)
+            .field("budget_reserve", &self.budget_reserve)
             .finish()
     }
 }

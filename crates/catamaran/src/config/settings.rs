@@ -273,6 +273,49 @@ impl Config {
     }
 }
 
+/// The budget of both services together.
+impl Config {
+    /// Sets how many connections both services of one [`connect`](crate::connect) may have together. Default: none, so that
+    /// each may have `max_size`.
+    ///
+    /// A connection that one service does not use is closed when the other needs it. For a service that is made alone, it
+    /// is a limit as `max_size`.
+    pub fn budget(mut self, connections: u32) -> Self {
+        self.budget = Some(connections);
+        self
+    }
+
+    /// Sets how many connections of the budget each service has for itself. Default 1.
+    pub fn budget_reserve(mut self, connections: u32) -> Self {
+        self.budget_reserve = connections;
+        self
+    }
+
+    /// How many connections both services may have together, if that is limited.
+    pub fn get_budget(&self) -> Option<u32> {
+        self.budget
+    }
+
+    /// How many connections of the budget each service has for itself.
+    pub fn get_budget_reserve(&self) -> u32 {
+        self.budget_reserve
+    }
+
+    /// The budget of a service that shares it with none.
+    #[cfg(any(feature = "async", feature = "blocking"))]
+    pub(crate) fn own_budget(&self) -> Option<std::sync::Arc<crate::budget::Budget>> {
+        Some(crate::budget::Budget::new(self.budget? as usize, 0))
+    }
+
+    /// The budget of all services that there are.
+    #[cfg(any(feature = "async", feature = "blocking"))]
+    pub(crate) fn shared_budget(&self) -> Option<std::sync::Arc<crate::budget::Budget>> {
+        let has_both = cfg!(all(feature = "blocking", feature = "async"));
+        let reserve = if has_both { self.budget_reserve as usize } else { 0 };
+        Some(crate::budget::Budget::new(self.budget? as usize, reserve))
+    }
+}
+
 /// The guard of the blocking service.
 #[cfg(feature = "blocking")]
 impl Config {

@@ -211,7 +211,7 @@ fn defaults_are_those_of_the_table() {
             defaults::Value::Time(time) => time.as_secs_f64().to_string(),
             defaults::Value::Share(share) => share.to_string(),
             defaults::Value::Switch(switch) => switch.to_string(),
-            defaults::Value::Word("none") => "\"\"".to_owned(),
+            defaults::Value::Word("none") => "null".to_owned(),
             defaults::Value::Word(word) => format!("{word:?}"),
         };
         let other = json(&format!(r#"{{ "{}": {value} }}"#, setting.name)).unwrap();
@@ -225,7 +225,7 @@ fn defaults_are_those_of_the_table() {
     let shown: Vec<_> = defaults::TABLE.iter().map(|setting| setting.default.to_string()).collect();
     assert_eq!(
         shown.join(" | "),
-        "10 | 5 s | 5 s | 10 min | 30 min | 10 % | 1 s | 2 s | 256 | on | 0.5 ms | 64 | 60 s | on | 30 s | 10 s | 3 | 30 s | none | prefer"
+        "10 | 5 s | 5 s | 10 min | 30 min | 10 % | 1 s | 2 s | 256 | on | 0.5 ms | 64 | none | 1 | 60 s | on | 30 s | 10 s | 3 | 30 s | none | prefer"
     );
 }
 

@@ -51,6 +51,13 @@ impl Config {
             within("keepalives_interval", Time(self.keepalives_interval), range())?;
             within("keepalives_retries", self.keepalives_retries, 1..=127)?;
         }
+        if let Some(budget) = self.budget {
+            within("budget", budget, 1..=MAX_SIZE)?;
+            if budget < self.budget_reserve.saturating_mul(2) {
+                let (reserve, message) = (self.budget_reserve, "both services need their reserve");
+                return Err(config_error(format!("budget is {budget} and budget_reserve {reserve}: {message}")));
+            }
+        }
         self.validate_endpoint()?;
         self.validate_tls()
     }

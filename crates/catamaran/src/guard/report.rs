@@ -176,21 +176,21 @@ pub(super) fn note_call(call: &Call<'_>, took: Duration) {
 }
 
 /// Adds a poll that took long and is over.
-pub(super) fn note_stall(route: &Arc<str>, call: Option<Site>, took: Duration) {
+pub(super) fn note_stall(route: Route, call: Option<Site>, took: Duration) {
     let mut noticed = noticed();
-    let key = (Some(route.clone()), call);
+    let key = (route.clone(), call);
     if noticed.is_full() && !noticed.stalls.contains_key(&key) {
         noticed.dropped += 1;
         return;
     }
-    let new = || Stall { route: Some(route.clone()), call, times: 0, longest: Duration::ZERO };
+    let new = || Stall { route, call, times: 0, longest: Duration::ZERO };
     let entry = noticed.stalls.entry(key).or_insert_with(new);
     entry.times += 1;
     entry.longest = entry.longest.max(took);
 }
 
 /// Says that a poll is taking long, while it does.
-pub(super) fn tell_stuck(route: &str, call: Option<Site>, for_now: Duration) {
+pub(super) fn tell_stuck(route: Option<&str>, call: Option<Site>, for_now: Duration) {
     let call = call.map(|call| call.to_string());
     tracing::warn!(route, last_call = call, stuck_ms = for_now.as_millis(), "a poll does not come to its end");
 }

@@ -10,6 +10,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
 use super::{
@@ -21,12 +22,13 @@ use crate::{Error, ErrorKind, Result};
 /// Whether anything was ever guarded.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
-/// A future that is guarded. Made by [`scope`].
-///
-/// It has its future in a box: what is guarded is a request, a task, a whole handler.
-pub struct Scope<F> {
-    route: Arc<str>,
-    future: Pin<Box<F>>,
+pin_project! {
+    /// A future that is guarded. Made by [`scope`].
+    pub struct Scope<F> {
+        route: Arc<str>,
+        #[pin]
+        future: F,
+    }
 }
 
 /// Guards a future: while it is polled, blocking calls on its thread are known to hold up `route`, and a poll that
@@ -46,7 +48,7 @@ pub struct Scope<F> {
 /// That of the future.
 pub fn scope<F: Future>(route: impl Into<Arc<str>>, future: F) -> Scope<F> {
     installed();
-    Scope { route: route.into(), future: Box::pin(future) }
+    Scope { route: route.into(), future }
 }
 
 /// Spawns a guarded future on the current runtime, of the route that spawns it or else named after the place where it
@@ -114,9 +116,10 @@ pub async fn self_test() -> Result<()> {
 impl<F: Future> Future for Scope<F> {
     type Output = F::Output;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let _polling = Polling::begin(&self.route);
-        self.future.as_mut().poll(cx)
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _polling = Polling::begin(this.route);
+        this.future.poll(cx)
     }
 }
 

@@ -15,7 +15,10 @@ use tokio::{
     task::{self, Id},
 };
 
-use super::{report::Site, watchdog::Slot};
+use super::{
+    report::Site,
+    watchdog::{Current, Slot},
+};
 
 /// The most operations that tokio lets a task do in one poll.
 const BUDGET: usize = 128;
@@ -105,18 +108,21 @@ impl Drop for Allowed {
 }
 
 /// A guarded future is polled until this is dropped.
-pub(super) struct Polling(Arc<Slot>);
+pub(super) struct Polling {
+    slot: Arc<Slot>,
+    outer: Option<Current>,
+}
 
 impl Polling {
     pub(super) fn begin(route: &Arc<str>) -> Self {
         let slot = SLOT.with(Arc::clone);
-        slot.begin(route);
-        Self(slot)
+        let outer = slot.begin(route);
+        Self { slot, outer }
     }
 }
 
 impl Drop for Polling {
     fn drop(&mut self) {
-        self.0.end();
+        self.slot.end(self.outer.take());
     }
 }

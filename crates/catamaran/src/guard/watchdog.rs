@@ -1,7 +1,11 @@
 //! Polls that take too long, noticed while they do.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak},
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, Once, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -10,25 +14,36 @@ use super::report::{self, Site};
 
 /// A poll that takes longer stalls others.
 pub(super) const LONG: Duration = Duration::from_millis(100);
-/// How often the watchdog looks.
+/// How often the watchdog looks, and so how exactly it knows when a poll began.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The slots of all threads that poll guarded futures.
 static SLOTS: Mutex<Vec<Weak<Slot>>> = Mutex::new(Vec::new());
 static WATCHDOG: Once = Once::new();
 
-/// The guarded futures that one thread polls: one, and those within it.
+/// What one thread polls, and how often it has begun and ended to: odd while it does.
 #[derive(Debug, Default)]
-pub(super) struct Slot(Mutex<Vec<Running>>);
+pub(super) struct Slot {
+    turns: AtomicU64,
+    current: Mutex<Current>,
+    /// What the watchdog last saw.
+    seen: Mutex<Seen>,
+    /// The turn that was last told of.
+    told: AtomicU64,
+}
 
-/// A poll under way.
-#[derive(Debug)]
-struct Running {
-    route: Arc<str>,
-    since: Instant,
+/// The guarded future that was polled last.
+#[derive(Debug, Default)]
+pub(super) struct Current {
+    route: Option<Arc<str>>,
     /// The last blocking call in it.
     call: Option<Site>,
-    told: bool,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    turns: u64,
+    since: Option<Instant>,
 }
 
 impl Slot {
@@ -46,42 +61,72 @@ impl Slot {
         slot
     }
 
-    pub(super) fn begin(&self, route: &Arc<str>) {
-        self.running().push(Running { route: route.clone(), since: Instant::now(), call: None, told: false });
+    /// Begins a poll, within another or not. The clock is left to the watchdog, since there are many polls.
+    pub(super) fn begin(&self, route: &Arc<str>) -> Option<Current> {
+        let is_polling = self.is_polling();
+        let new = Current { route: Some(route.clone()), call: None };
+        let old = mem::replace(&mut *self.current(), new);
+        if is_polling {
+            return Some(old);
+        }
+        self.turns.fetch_add(1, SeqCst);
+        None
     }
 
-    pub(super) fn end(&self) {
-        let ended = self.running().pop();
-        if let Some(Running { route, since, call, .. }) = ended {
-            let took = since.elapsed();
-            if took >= LONG {
-                report::note_stall(&route, call, took);
-            }
+    /// Ends a poll, and goes on with the one that it was in.
+    pub(super) fn end(&self, outer: Option<Current>) {
+        if let Some(outer) = outer {
+            *self.current() = outer;
+            return;
+        }
+        let turn = self.turns.fetch_add(1, SeqCst);
+        if self.told.load(SeqCst) == turn {
+            let took = self.seen().since.map_or(LONG, |since| since.elapsed());
+            let (route, call) = self.current().last();
+            report::note_stall(route, call, took);
         }
     }
 
     pub(super) fn route(&self) -> Option<Arc<str>> {
-        self.running().last().map(|running| running.route.clone())
+        if self.is_polling() { self.current().route.clone() } else { None }
     }
 
     pub(super) fn note_call(&self, site: Site) {
-        if let Some(running) = self.running().last_mut() {
-            running.call = Some(site);
-        }
+        self.current().call = Some(site);
+    }
+
+    fn is_polling(&self) -> bool {
+        self.turns.load(SeqCst) % 2 == 1
     }
 
     /// Says that the poll under way takes long, once.
-    fn look(&self) {
-        let mut running = self.running();
-        let Some(last) = running.last_mut().filter(|last| !last.told && last.since.elapsed() >= LONG) else { return };
-        last.told = true;
-        let (route, call, since) = (last.route.clone(), last.call, last.since);
-        drop(running);
-        report::tell_stuck(&route, call, since.elapsed());
+    fn look(&self, now: Instant) {
+        let turns = self.turns.load(SeqCst);
+        let mut seen = self.seen();
+        if turns.is_multiple_of(2) || seen.turns != turns {
+            *seen = Seen { turns, since: Some(now) };
+            return;
+        }
+        let Some(took) = seen.since.map(|since| now.saturating_duration_since(since)) else { return };
+        drop(seen);
+        if took >= LONG && self.told.swap(turns, SeqCst) != turns {
+            let (route, call) = self.current().last();
+            report::tell_stuck(route.as_deref(), call, took);
+        }
     }
 
-    fn running(&self) -> MutexGuard<'_, Vec<Running>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Current {
+    fn last(&self) -> (Option<Arc<str>>, Option<Site>) {
+        (self.route.clone(), self.call)
     }
 }
 
@@ -90,6 +135,7 @@ fn watch() {
         thread::sleep(LOOK);
         let slots: Vec<_> =
             SLOTS.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
-        slots.iter().for_each(|slot| slot.look());
+        let now = Instant::now();
+        slots.iter().for_each(|slot| slot.look(now));
     }
 }

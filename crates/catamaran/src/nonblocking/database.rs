@@ -23,7 +23,8 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     lease::{Holder, Lease},
-    manager::Manager,
+    line::Line,
+    manager::{Manager, Refused},
     seat::{Opening, Place, Seat, Waiting},
     sharing::Sharing,
     stream,
@@ -32,6 +33,7 @@ use super::{
 use crate::{
     AsyncDatabaseService, AsyncExecutor, AsyncSession, AsyncTransaction, Batch, BytesStream, Config, Description,
     EachRow, Error, ErrorKind, Outcome, PoolStatus, Result, Row, RowStream, TransactionOptions,
+    budget::{Budget, Evict, Side},
     many::{Many, Within, counts},
     row_count,
 };
@@ -65,6 +67,24 @@ pub struct DeadpoolDatabase {
     checkout_timeout: Duration,
     statement_timeout: Duration,
     reaping: Arc<AtomicBool>,
+    /// Lives as long as this.
+    _evictor: Arc<dyn Evict>,
+}
+
+/// Closes idle connections for the other pool of a budget.
+struct Evictor {
+    pool: Pool<Manager>,
+    sharing: Arc<Sharing>,
+}
+
+impl Evict for Evictor {
+    fn evict_idle(&self) {
+        if let Some(lease) = self.sharing.take_idle() {
+            return lease.close();
+        }
+        let mut found = false;
+        self.pool.retain(|_, _| std::mem::replace(&mut found, true));
+    }
 }
 
 impl DeadpoolDatabase {
@@ -74,19 +94,32 @@ impl DeadpoolDatabase {
     ///
     /// `Config` for settings that make no sense, `Tls` for certificates that can't be read.
     pub fn new(config: Config) -> Result<Self> {
+        let budget = config.own_budget();
+        Self::within(config, budget)
+    }
+
+    /// The same, within a budget that it shares.
+    pub(crate) fn within(config: Config, budget: Option<Arc<Budget>>) -> Result<Self> {
         config.validate()?;
         let (checkout_timeout, statement_timeout) = (config.get_checkout_timeout(), config.get_statement_timeout());
-        let sharing = Arc::new(Sharing::new(&config));
+        let sharing = Arc::new(Sharing::new(&config, budget.clone()));
         let mut pool = PoolConfig::new(config.get_max_size() as usize);
         pool.queue_mode = QueueMode::Lifo;
         pool.timeouts = Timeouts { wait: Some(checkout_timeout), create: None, recycle: None };
-        let pool = Pool::builder(Manager::new(config)?).config(pool).runtime(Runtime::Tokio1).build();
+        let pool = Pool::builder(Manager::new(config, budget.clone())?).config(pool).runtime(Runtime::Tokio1).build();
         let pool = pool.map_err(|error| Error::with_source(ErrorKind::Config, "the pool can't be built", error))?;
-        Ok(Self { pool, sharing, checkout_timeout, statement_timeout, reaping: Arc::default() })
+        let evictor: Arc<dyn Evict> = Arc::new(Evictor { pool: pool.clone(), sharing: sharing.clone() });
+        if let Some(budget) = budget {
+            budget.set_evict(Side::Nonblocking, Arc::downgrade(&evictor));
+        }
+        Ok(Self { pool, sharing, checkout_timeout, statement_timeout, reaping: Arc::default(), _evictor: evictor })
     }
 
     /// A connection for one caller alone.
     async fn checkout(&self) -> Result<Lease> {
+        if let Some(budget) = self.pool.manager().budget() {
+            return self.checkout_within(budget).await;
+        }
         if !self.sharing.on {
             self.reap_idle();
             return self.leased(self.pool.get().await);
@@ -110,25 +143,58 @@ impl DeadpoolDatabase {
         }
     }
 
+    /// The same where another pool may have the connections. Callers wait in the line of the budget alone: what comes
+    /// back, here or there, is told to the first of it.
+    async fn checkout_within(&self, budget: &Arc<Budget>) -> Result<Lease> {
+        let came = Instant::now();
+        let end = came + self.checkout_timeout;
+        let mut waits = budget.has_line(Side::Nonblocking);
+        if !waits && let Some(lease) = self.sharing.take_idle() {
+            return Ok(lease);
+        }
+        let (mut line, mut wanted) = (None, None);
+        loop {
+            if waits {
+                let line = line.get_or_insert_with(|| Line::new(budget, came));
+                if !line.until(end.min(Instant::now() + PATIENCE)).await && Instant::now() >= end {
+                    return Err(Error::checkout_timeout(self.checkout_timeout, self.status()));
+                }
+            }
+            if let Some(lease) = self.sharing.take_idle_for_first() {
+                return Ok(lease);
+            }
+            if let Some(lease) = self.checkout_now().await? {
+                return Ok(lease);
+            }
+            // Once more before waiting: what came free in between was told to nobody.
+            waits = line.is_some();
+            line.get_or_insert_with(|| Line::new(budget, came));
+            let again = wanted.is_some();
+            wanted.get_or_insert_with(|| self.sharing.want()).give_up_one(again);
+        }
+    }
+
     /// A connection that nobody uses, or a new one if there may be one more.
     async fn checkout_now(&self) -> Result<Option<Lease>> {
         self.reap_idle();
         let now = Timeouts { wait: Some(Duration::ZERO), create: None, recycle: None };
         match self.pool.timeout_get(&now).await {
-            Err(PoolError::Timeout(TimeoutType::Wait)) => Ok(None),
+            Err(PoolError::Timeout(TimeoutType::Wait) | PoolError::Backend(Refused::OverBudget)) => Ok(None),
             result => self.leased(result).map(Some),
         }
     }
 
-    fn leased(&self, result: std::result::Result<Object<Manager>, PoolError<Error>>) -> Result<Lease> {
+    fn leased(&self, result: std::result::Result<Object<Manager>, PoolError<Refused>>) -> Result<Lease> {
         match result {
-            Ok(object) => Ok(Lease::new(object)),
-            Err(PoolError::Backend(error)) => Err(error),
-            Err(PoolError::Timeout(TimeoutType::Wait)) => {
+            Ok(object) => Ok(Lease::new(object, self.pool.manager().budget())),
+            Err(PoolError::Backend(Refused::Failed(error))) => Err(error),
+            Err(PoolError::Timeout(TimeoutType::Wait) | PoolError::Backend(Refused::OverBudget)) => {
                 Err(Error::checkout_timeout(self.checkout_timeout, self.status()))
             }
             Err(PoolError::Closed) => Err(Error::closed()),
-            Err(error) => Err(Error::with_source(ErrorKind::PoolTimeout, error.to_string(), error)),
+            Err(PoolError::Timeout(_) | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_)) => {
+                Err(Error::new(ErrorKind::PoolTimeout, "the pool gave no connection"))
+            }
         }
     }
 

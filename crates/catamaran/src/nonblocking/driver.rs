@@ -16,6 +16,8 @@ use tokio::{
 };
 use tokio_postgres::Connection;
 
+use crate::budget::Permit;
+
 /// Says that several statements are on the connection.
 pub(crate) type Crowded = Arc<AtomicBool>;
 
@@ -23,12 +25,15 @@ pub(crate) type Crowded = Arc<AtomicBool>;
 ///
 /// While the connection is crowded, everyone else who is ready runs before it is its turn: what they send goes out
 /// together, and what the server has answered comes in together.
-pub(crate) fn drive<S, T>(connection: Connection<S, T>, crowded: Crowded) -> JoinHandle<()>
+/// A permit is free when the connection is closed.
+pub(crate) fn drive<S, T>(connection: Connection<S, T>, crowded: Crowded, permit: Option<Permit>) -> JoinHandle<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     tokio::spawn(async move {
+        // Declared first, so dropped last, also where the task is aborted.
+        let _permit = permit;
         let mut connection = pin!(connection);
         let mut let_others = true;
         let ended = poll_fn(|cx| {

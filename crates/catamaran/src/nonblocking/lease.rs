@@ -14,6 +14,7 @@ use crate::{
     AsyncExecutor, AsyncSession, AsyncTransaction, Batch, BytesStream, Description, EachRow, Outcome, Result, Row,
     RowStream, TransactionOptions,
     aging::Aging,
+    budget::{Budget, Side},
     many::{Many, Within, counts},
     row_count,
 };
@@ -26,11 +27,18 @@ pub(crate) struct Lease {
     held: Option<Held>,
     /// When it was used last, if that is not when it is given back.
     idle: Option<Aging>,
+    budget: Option<Arc<Budget>>,
 }
 
 impl Lease {
-    pub(crate) fn new(object: Object<Manager>) -> Self {
-        Self { connection: object.connection.clone(), object: Some(object), held: None, idle: None }
+    pub(crate) fn new(object: Object<Manager>, budget: Option<&Arc<Budget>>) -> Self {
+        let (connection, budget) = (object.connection.clone(), budget.cloned());
+        Self { connection, object: Some(object), held: None, idle: None, budget }
+    }
+
+    /// Closes it instead of giving it back.
+    pub(crate) fn close(mut self) {
+        drop(self.object.take().map(Object::take));
     }
 
     /// Notes for how long its task holds it.
@@ -77,13 +85,14 @@ impl Drop for Lease {
             Some(aging) => object.aging = aging,
             None => object.aging.touch(Instant::now()),
         }
+        let budget = self.budget.take();
         if self.connection.is_clean() && !self.connection.is_closed() {
-            return;
+            return give_back(object, budget);
         }
         // Until it is cleaned it counts as in use, so that the pool opens no other in its place.
         match Handle::try_current() {
             Ok(runtime) if !self.connection.is_closed() => {
-                runtime.spawn(clean(object));
+                runtime.spawn(clean(object, budget));
             }
             _ => drop(Object::take(object)),
         }
@@ -91,11 +100,24 @@ impl Drop for Lease {
 }
 
 /// Gives a connection back clean, or closes it.
-async fn clean(object: Object<Manager>) {
+async fn clean(object: Object<Manager>, budget: Option<Arc<Budget>>) {
     let connection = object.connection.clone();
-    if !connection.clean().await {
+    if connection.clean().await {
+        give_back(object, budget);
+    } else {
         tracing::debug!("a connection could not be cleaned and was closed");
         drop(Object::take(object));
+    }
+}
+
+/// Gives a connection back, or closes it where the other pool of the budget has waited for it.
+fn give_back(object: Object<Manager>, budget: Option<Arc<Budget>>) {
+    let Some(budget) = budget else { return };
+    if budget.is_wanted(Side::Nonblocking) {
+        drop(Object::take(object));
+    } else {
+        drop(object);
+        budget.came_back(Side::Nonblocking);
     }
 }
 

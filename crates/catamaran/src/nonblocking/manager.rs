@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Config, Error, ErrorKind, Result,
     aging::{Aging, Limits, Verdict},
+    budget::{Budget, Permit, Side},
     driver_error::connecting,
     tls::{Connector, Tls},
 };
@@ -22,22 +23,35 @@ pub(crate) struct Pooled {
     pub(crate) aging: Aging,
 }
 
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// The budget has no permit for one more.
+    OverBudget,
+    Failed(Error),
+}
+
 pub(crate) struct Manager {
     config: Config,
     limits: Limits,
     tls: Tls,
+    budget: Option<Arc<Budget>>,
 }
 
 impl Manager {
-    pub(crate) fn new(config: Config) -> Result<Self> {
-        Ok(Self { limits: Limits::of(&config), tls: Tls::new(&config)?, config })
+    pub(crate) fn new(config: Config, budget: Option<Arc<Budget>>) -> Result<Self> {
+        Ok(Self { limits: Limits::of(&config), tls: Tls::new(&config)?, config, budget })
     }
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    async fn connect(&self) -> Result<Pooled> {
+    pub(crate) fn budget(&self) -> Option<&Arc<Budget>> {
+        self.budget.as_ref()
+    }
+
+    async fn connect(&self, mut permit: Option<Permit>) -> Result<Pooled> {
         let mut attempts = self.tls.attempts().iter().enumerate();
         loop {
             let Some((index, attempt)) = attempts.next() else {
@@ -45,17 +59,22 @@ impl Manager {
             };
             let mut driver = self.config.driver();
             driver.ssl_mode(attempt.mode);
-            match self.connect_as(driver, attempt.connector.clone()).await {
+            match self.connect_as(driver, attempt.connector.clone(), &mut permit).await {
                 Err(error) if self.tls.may_try_next(index, &error) => continue,
                 result => return result,
             }
         }
     }
 
-    async fn connect_as(&self, driver: tokio_postgres::Config, connector: Connector) -> Result<Pooled> {
+    async fn connect_as(
+        &self,
+        driver: tokio_postgres::Config,
+        connector: Connector,
+        permit: &mut Option<Permit>,
+    ) -> Result<Pooled> {
         let (client, driver) = driver.connect(connector.clone()).await.map_err(connecting)?;
         let crowded = Crowded::default();
-        let driver = drive(driver, crowded.clone());
+        let driver = drive(driver, crowded.clone(), permit.take());
         let aging = Aging::new(Instant::now(), self.config.draw_lifetime());
         let connection = Connection::new(client, driver, crowded, connector, self.config.get_statement_cache_size());
         let connection = if self.config.get_sharing() { connection.timed().await? } else { connection };
@@ -65,15 +84,20 @@ impl Manager {
 
 impl managed::Manager for Manager {
     type Type = Pooled;
-    type Error = Error;
+    type Error = Refused;
 
-    async fn create(&self) -> Result<Pooled> {
+    async fn create(&self) -> Result<Pooled, Refused> {
+        let permit = match &self.budget {
+            Some(budget) => Some(budget.take(Side::Nonblocking).ok_or(Refused::OverBudget)?),
+            None => None,
+        };
         let limit = self.config.get_connect_timeout();
         // Large and rare: in a box, it makes no checkout large that needs none.
-        timeout(limit, Box::pin(self.connect())).await.unwrap_or_else(|_| Err(Error::connect_timeout(limit)))
+        let connected = timeout(limit, Box::pin(self.connect(permit))).await;
+        connected.unwrap_or_else(|_| Err(Error::connect_timeout(limit))).map_err(Refused::Failed)
     }
 
-    async fn recycle(&self, pooled: &mut Pooled, _: &Metrics) -> RecycleResult<Error> {
+    async fn recycle(&self, pooled: &mut Pooled, _: &Metrics) -> RecycleResult<Refused> {
         let Pooled { connection, aging } = pooled;
         if connection.is_closed() || !connection.is_clean() {
             return Err(RecycleError::message("the connection is closed"));
@@ -82,7 +106,7 @@ impl managed::Manager for Manager {
             Verdict::Use => Ok(()),
             Verdict::Close => Err(RecycleError::message("the connection has reached its age")),
             Verdict::Test => match timeout(self.config.get_test_timeout(), Box::pin(connection.ping())).await {
-                Ok(result) => result.map_err(RecycleError::Backend),
+                Ok(result) => result.map_err(|error| RecycleError::Backend(Refused::Failed(error))),
                 Err(_) => Err(RecycleError::message("the connection does not answer")),
             },
         }

@@ -6,6 +6,7 @@ mod cost;
 mod database;
 mod driver;
 mod lease;
+mod line;
 mod manager;
 mod many;
 mod measured;

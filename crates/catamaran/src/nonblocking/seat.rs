@@ -62,7 +62,8 @@ impl Drop for Seat<'_> {
         let mut took = now.saturating_sub(self.began).saturating_sub(trip);
         let mut gone = None;
         if let Some(at) = at {
-            let wanted = state.wanted > 0 && state.wanted > state.leaving();
+            let wanted = (state.wanted > 0 && state.wanted > state.leaving())
+                || (self.sharing.is_wanted_elsewhere() && state.leaving() == 0);
             let member = &mut state.members[at];
             member.depth -= 1;
             if member.depth <= 1 {

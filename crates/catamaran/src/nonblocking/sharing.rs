@@ -22,6 +22,7 @@ use super::{
 use crate::{
     Config,
     aging::{FAR, Limits},
+    budget::{Budget, Side},
 };
 
 /// A connection on which nothing has ended for this many budgets is not joined: what runs there was not expected.
@@ -47,12 +48,14 @@ pub(crate) struct Sharing {
     pub(super) state: Mutex<State>,
     /// What statements cost where nothing is shared: nobody asks.
     unknown: Arc<Cost>,
+    /// What the other pool may take connections from.
+    common: Option<Arc<Budget>>,
     /// Told when a statement has ended, if someone waits for room.
     pub(super) room: Notify,
 }
 
 impl Sharing {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, common: Option<Arc<Budget>>) -> Self {
         let limits = Limits::of(config);
         let budget = nanos(config.get_sharing_budget());
         let state = State {
@@ -77,6 +80,7 @@ impl Sharing {
             rest: nanos(limits.idle_timeout.min(limits.test_after_idle).min(FAR)),
             state: Mutex::new(state),
             unknown: Arc::new(Cost::unknown()),
+            common,
             room: Notify::new(),
         }
     }
@@ -194,13 +198,27 @@ impl Sharing {
 
     /// A member that nobody uses, for someone who wants it alone, unless others wait for one.
     pub(crate) fn take_idle(&self) -> Option<Lease> {
+        self.take_idle_if(|state| state.wanted == 0)
+    }
+
+    /// The same for one of those who wait, whose turn it is.
+    pub(crate) fn take_idle_for_first(&self) -> Option<Lease> {
+        self.take_idle_if(|_| true)
+    }
+
+    fn take_idle_if(&self, may: impl FnOnce(&State) -> bool) -> Option<Lease> {
         let mut gone = Vec::new();
         let mut state = self.state();
-        let at = if state.wanted > 0 { None } else { state.idle(self.clock.now(), &mut gone) };
+        let at = if may(&state) { state.idle(self.clock.now(), &mut gone) } else { None };
         let taken = at.map(|at| state.members.remove(at));
         drop(state);
         give_back(gone, &self.clock);
         taken.and_then(|member| Arc::into_inner(member.lease))
+    }
+
+    /// Whether the other pool of the budget has waited for a connection.
+    pub(super) fn is_wanted_elsewhere(&self) -> bool {
+        self.common.as_ref().is_some_and(|budget| budget.is_wanted(Side::Nonblocking))
     }
 
     /// Notes that someone waits for a connection of their own.
