@@ -27,6 +27,7 @@ mod state;
 mod tasks;
 
 use axum::{Router, middleware};
+use catamaran_axum::GuardLayer;
 
 pub use args::Args;
 pub use responder::{Answer, Offline, Responder};
@@ -34,7 +35,7 @@ pub use schema::{migrate, schema_version, seed};
 pub use server::serve;
 pub use state::AppState;
 
-/// All routes.
+/// All routes, guarded: one that blocks the runtime is reported.
 pub fn app(state: AppState) -> Router {
     Router::new()
         .merge(providers::routes())
@@ -45,5 +46,6 @@ pub fn app(state: AppState) -> Router {
         .merge(tasks::routes())
         .merge(health::routes())
         .layer(middleware::map_response(errors::as_json))
+        .layer(GuardLayer::new())
         .with_state(state)
 }

@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, net::SocketAddr, time::Duration};
 
-use catamaran::{Config, Services};
+use catamaran::{Config, Services, guard};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -27,10 +27,13 @@ pub async fn serve(
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let stop = stop_signal()?;
-    let services = catamaran::connect(config)?;
+    // Routes move from one pool to the other, which together have no more connections than one had.
+    let connections = config.get_max_size().max(2 * config.get_budget_reserve());
+    let services = catamaran::connect(config.budget(connections))?;
     let listener = TcpListener::bind(addr).await.map_err(|error| format!("can't listen on {addr}: {error}"))?;
     listening(listener.local_addr()?);
     let app = app(AppState::new(services.nonblocking(), services.blocking()));
+    guard::self_test().await?;
 
     let (stopping, stopped) = oneshot::channel();
     let server = axum::serve(listener, app).with_graceful_shutdown(async {

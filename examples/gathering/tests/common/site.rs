@@ -1,10 +1,10 @@
 //! The application over a database of its own, migrated and seeded.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 use axum::Router;
-use catamaran::{Config, Services};
+use catamaran::{Config, Services, guard};
 use catamaran_testkit::Database;
 use gathering::{AppState, Responder, app, migrate, schema_version, seed};
 use tokio::runtime::Builder;
@@ -44,6 +44,15 @@ impl Site {
 
 fn state(services: &Services) -> AppState {
     AppState::new(services.nonblocking(), services.blocking())
+}
+
+/// No route blocks the runtime, whatever was asked of it.
+impl Drop for Site {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            assert_eq!(guard::report().calls, []);
+        }
+    }
 }
 
 /// A copy of a database that is migrated and seeded once per server.
