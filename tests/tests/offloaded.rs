@@ -81,7 +81,8 @@ fn a_call_dropped_in_the_queue_never_runs() {
         let database = database();
         runtime.block_on(async {
             let db = service(&database, 1);
-            let held = db.session().await.unwrap();
+            let other = db.clone();
+            let held = tokio::spawn(async move { other.session().await.unwrap() }).await.unwrap();
             let waiting = db.execute("INSERT INTO t VALUES (1)", &[]);
             assert!(timeout(Duration::from_millis(100), waiting).await.is_err());
             assert_eq!(db.status().waiting, 0);

@@ -75,8 +75,8 @@ fn another_bound_is_found() {
 #[test]
 fn another_documentation_is_found() {
     let (from, to) = (
-        "#[doc = include_str!(\"../docs/close.md\")]\n    async",
-        "#[doc = include_str!(\"../docs/ping.md\")]\n    async",
+        "#[doc = include_str!(\"../docs/close.md\")]\n    #[track_caller]\n    async",
+        "#[doc = include_str!(\"../docs/ping.md\")]\n    #[track_caller]\n    async",
     );
     assert_found(&planted(from, to), "documented by");
 }
@@ -91,9 +91,8 @@ fn another_supertrait_is_found() {
 
 #[test]
 fn another_order_is_found() {
-    let one = "    #[doc = include_str!(\"../docs/commit.md\")]\n    async fn commit(self: Box<Self>) -> Result<()>;\n";
-    let two =
-        "    #[doc = include_str!(\"../docs/rollback.md\")]\n    async fn rollback(self: Box<Self>) -> Result<()>;\n";
+    let one = "    #[doc = include_str!(\"../docs/commit.md\")]\n    #[track_caller]\n    async fn commit(self: Box<Self>) -> Result<()>;\n";
+    let two = "    #[doc = include_str!(\"../docs/rollback.md\")]\n    #[track_caller]\n    async fn rollback(self: Box<Self>) -> Result<()>;\n";
     assert_found(&planted(&format!("{one}\n{two}"), &format!("{two}\n{one}")), "\"commit\", \"rollback\"");
 }
 

@@ -81,13 +81,14 @@ impl BlockingService {
     ///
     /// `PoolTimeout` if no permit came free in time; what [`session`](DatabaseService::session) fails with; the
     /// closure's own.
-    pub async fn run<T, E, F>(&self, closure: F) -> Result<T, E>
+    #[track_caller]
+    pub fn run<T, E, F>(&self, closure: F) -> impl Future<Output = Result<T, E>> + Send
     where
         F: FnOnce(&mut dyn Session) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.0.run(closure).await
+        self.0.run(closure)
     }
 }
 

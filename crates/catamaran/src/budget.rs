@@ -15,8 +15,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::holders::Holders;
+
 /// The server counts a connection for some time after it was closed.
-const COOLING: Duration = Duration::from_millis(10);
+const COOLING: Duration = Duration::from_millis(25);
 /// A connection goes to the other side when someone there has waited for so much longer than anyone here: to connect
 /// takes longer than most statements do.
 const MARGIN: Duration = Duration::from_millis(30);
@@ -50,6 +52,7 @@ pub(crate) trait Evict: Send + Sync {
 pub(crate) struct Budget {
     total: usize,
     reserve: usize,
+    holders: Arc<Holders>,
     state: Mutex<State>,
     /// Whether someone waits on the other side, which can be asked without the lock.
     wanted: [AtomicBool; 2],
@@ -73,8 +76,18 @@ struct Half {
 }
 
 impl Budget {
-    pub(crate) fn new(total: usize, reserve: usize) -> Arc<Self> {
-        Arc::new(Self { total, reserve, state: Mutex::default(), wanted: Default::default() })
+    pub(crate) fn new(total: usize, reserve: usize, holders: Arc<Holders>) -> Arc<Self> {
+        Arc::new(Self { total, reserve, holders, state: Mutex::default(), wanted: Default::default() })
+    }
+
+    /// Who holds connections of either side.
+    pub(crate) fn holders(&self) -> &Arc<Holders> {
+        &self.holders
+    }
+
+    /// How many connections one side can have.
+    pub(crate) fn most(&self) -> usize {
+        self.total.saturating_sub(self.reserve)
     }
 
     /// Sets what closes the idle connections of a side.

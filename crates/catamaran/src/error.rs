@@ -1,11 +1,14 @@
 //! One opaque error for both backends, both mocks and hand-built rows.
 
-#[cfg(feature = "driver")]
+#[cfg(any(feature = "driver", feature = "mock"))]
 use std::time::Duration;
 use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 
 #[cfg(feature = "driver")]
 use crate::PoolStatus;
+use crate::Shortage;
+#[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
+use crate::call::Call;
 
 /// A `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -56,6 +59,8 @@ pub enum ErrorKind {
     Timeout,
     /// A blocking call was made on a thread that drives futures, and the guard refused it.
     OnRuntime,
+    /// A connection was asked for by a caller who keeps one already, where all are kept: it would wait for itself.
+    NestedCheckout,
 }
 
 /// The one error of this crate.
@@ -77,6 +82,7 @@ struct Inner {
     message: String,
     server: Option<Box<ServerError>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    shortage: Option<Box<Shortage>>,
 }
 
 /// The fields of a server's error report.
@@ -109,7 +115,7 @@ impl fmt::Debug for ServerError {
 impl Error {
     /// An error of a kind with a message, for mocks and implementations of the traits.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Arc::new(Inner { kind, message: message.into(), server: None, source: None }), None)
+        Self(Arc::new(Inner { kind, message: message.into(), server: None, source: None, shortage: None }), None)
     }
 
     /// The same with the error that caused it.
@@ -118,7 +124,8 @@ impl Error {
         message: impl Into<String>,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        Self(Arc::new(Inner { kind, message: message.into(), server: None, source: Some(source.into()) }), None)
+        let source = Some(source.into());
+        Self(Arc::new(Inner { kind, message: message.into(), server: None, source, shortage: None }), None)
     }
 
     /// What a server would report with this SQLSTATE, for mocks.
@@ -143,7 +150,7 @@ impl Error {
 
     pub(crate) fn from_server_as(kind: ErrorKind, server: ServerError) -> Self {
         let message = server.message.clone();
-        Self(Arc::new(Inner { kind, message, server: Some(Box::new(server)), source: None }), None)
+        Self(Arc::new(Inner { kind, message, server: Some(Box::new(server)), source: None, shortage: None }), None)
     }
 
     /// The same error, of one of the parameter sets of [`execute_many`](crate::Executor::execute_many).
@@ -232,6 +239,19 @@ impl Error {
         self.0.server.as_ref()?.position
     }
 
+    /// Why the pool had no connection and who held them, of a `PoolTimeout` or a `NestedCheckout`.
+    ///
+    /// ```no_run
+    /// # fn example(error: catamaran::Error) {
+    /// for holder in error.shortage().iter().flat_map(|shortage| &shortage.holders) {
+    ///     println!("{holder}"); // async begin at src/chat.rs:41:24 of POST /chat for 12.3 s, last statement: …
+    /// }
+    /// # }
+    /// ```
+    pub fn shortage(&self) -> Option<&Shortage> {
+        self.0.shortage.as_deref()
+    }
+
     /// SQLSTATE 23505.
     pub fn is_unique_violation(&self) -> bool {
         self.sqlstate() == Some("23505")
@@ -297,13 +317,37 @@ impl Error {
     }
 
     #[cfg(feature = "driver")]
-    pub(crate) fn checkout_timeout(limit: Duration, status: PoolStatus) -> Self {
+    pub(crate) fn checkout_timeout(
+        limit: Duration,
+        status: PoolStatus,
+        shortage: Shortage,
+        failing: Option<Self>,
+    ) -> Self {
         let PoolStatus { max_size, in_use, waiting, .. } = status;
         let message = format!(
             "no connection became free within checkout_timeout ({limit:?}): \
-             {in_use} of {max_size} in use, {waiting} callers waiting"
+             {in_use} of {max_size} in use, {waiting} callers waiting; {shortage}"
         );
-        Self::new(ErrorKind::PoolTimeout, message)
+        let source = failing.map(|error| Box::new(error) as _);
+        let shortage = Some(Box::new(shortage));
+        Self(Arc::new(Inner { kind: ErrorKind::PoolTimeout, message, server: None, source, shortage }), None)
+    }
+
+    #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
+    pub(crate) fn admission_timeout(limit: Duration, size: usize, shortage: Shortage) -> Self {
+        let message =
+            format!("no blocking call ended within {limit:?}: all {size} that may run are running; {shortage}");
+        let shortage = Some(Box::new(shortage));
+        Self(Arc::new(Inner { kind: ErrorKind::PoolTimeout, message, server: None, source: None, shortage }), None)
+    }
+
+    #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
+    pub(crate) fn nested_checkout(service: &str, call: Call, shortage: Shortage) -> Self {
+        let (operation, site) = (call.operation, call.site());
+        let message =
+            format!("no connection for {service} {operation} at {site}, which would wait for itself: {shortage}");
+        let shortage = Some(Box::new(shortage));
+        Self(Arc::new(Inner { kind: ErrorKind::NestedCheckout, message, server: None, source: None, shortage }), None)
     }
 
     #[cfg(feature = "driver")]

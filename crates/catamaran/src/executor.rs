@@ -105,40 +105,51 @@ pub trait Executor: Send + Sync {
 #[async_trait]
 pub trait AsyncExecutor: Send + Sync {
     #[doc = include_str!("../docs/execute.md")]
+    #[track_caller]
     async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64>;
 
     #[doc = include_str!("../docs/fetch_all.md")]
+    #[track_caller]
     async fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>>;
 
     #[doc = include_str!("../docs/fetch_one.md")]
+    #[track_caller]
     async fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row>;
 
     #[doc = include_str!("../docs/fetch_optional.md")]
+    #[track_caller]
     async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>>;
 
     #[doc = include_str!("../docs/fetch_each.md")]
     ///
     /// What an implementation does not provide is made of [`fetch_all`](Self::fetch_all).
+    #[track_caller]
     async fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
         self.fetch_all(sql, params).await?.iter().try_for_each(each)
     }
 
     #[doc = include_str!("../docs/batch_execute.md")]
+    #[track_caller]
     async fn batch_execute(&self, sql: &str) -> Result<()>;
 
     #[doc = include_str!("../docs/stream.md")]
+    #[track_caller]
     async fn fetch_stream(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'_>>;
 
     #[doc = include_str!("../docs/copy_in.md")]
+    #[track_caller]
     async fn copy_in(&self, sql: &str, chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin)) -> Result<u64>;
 
     #[doc = include_str!("../docs/copy_out.md")]
+    #[track_caller]
     async fn copy_out(&self, sql: &str) -> Result<BytesStream<'_>>;
 
     #[doc = include_str!("../docs/describe.md")]
+    #[track_caller]
     async fn describe(&self, sql: &str) -> Result<Description>;
 
     #[doc = include_str!("../docs/execute_many.md")]
+    #[track_caller]
     async fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
         let mut counts = Vec::with_capacity(sets.len());
         for (index, params) in sets.iter().enumerate() {
@@ -148,6 +159,7 @@ pub trait AsyncExecutor: Send + Sync {
     }
 
     #[doc = include_str!("../docs/run_batch.md")]
+    #[track_caller]
     async fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::with_capacity(batch.len());
         for (index, statement) in batch.statements().iter().enumerate() {

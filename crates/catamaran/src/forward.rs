@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What an `async fn` of a trait becomes under `#[async_trait]`.
-type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// Implements `Executor` for a type that dereferences to one.
 macro_rules! forward_executor {
@@ -48,14 +48,14 @@ macro_rules! forward_executor {
     )+};
 }
 
-/// Implements `AsyncExecutor` for a type that dereferences to one.
+/// Implements `AsyncExecutor` by what a macro makes of each call.
 ///
-/// The signatures are those that `#[async_trait]` makes; written out, they return the inner future as it is instead of
-/// boxing another around it.
-macro_rules! forward_async_executor {
-    ([$($generics:tt)*] $pointer:ty) => {
-        impl<$($generics)*> AsyncExecutor for $pointer {
-            forward_async_executor! { @methods
+/// The signatures are those that `#[async_trait]` makes; written out, they need not box another future, and can look at
+/// their caller.
+macro_rules! written_out_async_executor {
+    ([$($generics:tt)*] $type:ty, $body:ident) => {
+        impl<$($generics)*> AsyncExecutor for $type {
+            written_out_async_executor! { @methods $body
                 ['life2, 'life3] execute(params: &'life2 [&'life3 (dyn ToSql + Sync)]) -> u64;
                 ['life2, 'life3] fetch_all(params: &'life2 [&'life3 (dyn ToSql + Sync)]) -> Vec<Row>;
                 ['life2, 'life3] fetch_one(params: &'life2 [&'life3 (dyn ToSql + Sync)]) -> Row;
@@ -76,35 +76,46 @@ macro_rules! forward_async_executor {
                 ) -> Vec<u64>;
             }
 
+            #[track_caller]
             fn run_batch<'life0, 'life1, 'life2, 'async_trait>(
                 &'life0 self,
                 batch: &'life1 Batch<'life2>,
-            ) -> Later<'async_trait, Vec<Outcome>>
+            ) -> $crate::forward::Later<'async_trait, Vec<Outcome>>
             where
                 'life0: 'async_trait,
                 'life1: 'async_trait,
                 'life2: 'async_trait,
                 Self: 'async_trait,
             {
-                (**self).run_batch(batch)
+                $body!(self.run_batch(batch))
             }
         }
     };
-    (@methods $([$($life:lifetime),*] $method:ident($($arg:ident: $ty:ty),*) -> $output:ty;)+) => {$(
+    (@methods $body:ident $([$($life:lifetime),*] $method:ident($($arg:ident: $ty:ty),*) -> $output:ty;)+) => {$(
+        #[track_caller]
         fn $method<'life0, 'life1, $($life,)* 'async_trait>(
             &'life0 self,
             sql: &'life1 str,
             $($arg: $ty),*
-        ) -> Later<'async_trait, $output>
+        ) -> $crate::forward::Later<'async_trait, $output>
         where
             'life0: 'async_trait,
             'life1: 'async_trait,
             $($life: 'async_trait,)*
             Self: 'async_trait,
         {
-            (**self).$method(sql $(, $arg)*)
+            $body!(self.$method(sql $(, $arg)*))
         }
     )+};
+}
+#[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
+pub(crate) use written_out_async_executor;
+
+/// The call of what it dereferences to, and its future as it is.
+macro_rules! forwarded {
+    ($self:ident.$method:ident($($arg:ident),+)) => {
+        (**$self).$method($($arg),+)
+    };
 }
 
 forward_executor!([T: Executor + ?Sized] &T);
@@ -113,11 +124,11 @@ forward_executor!([T: Executor + ?Sized] Box<T>);
 forward_executor!([T: Executor + ?Sized] Arc<T>);
 forward_executor!([] crate::ext::Attempt);
 
-forward_async_executor!([T: AsyncExecutor + ?Sized] &T);
-forward_async_executor!([T: AsyncExecutor + ?Sized] &mut T);
-forward_async_executor!([T: AsyncExecutor + ?Sized] Box<T>);
-forward_async_executor!([T: AsyncExecutor + ?Sized] Arc<T>);
-forward_async_executor!([] crate::ext::AsyncAttempt);
+written_out_async_executor!([T: AsyncExecutor + ?Sized] &T, forwarded);
+written_out_async_executor!([T: AsyncExecutor + ?Sized] &mut T, forwarded);
+written_out_async_executor!([T: AsyncExecutor + ?Sized] Box<T>, forwarded);
+written_out_async_executor!([T: AsyncExecutor + ?Sized] Arc<T>, forwarded);
+written_out_async_executor!([] crate::ext::AsyncAttempt, forwarded);
 
 #[cfg(test)]
 mod tests {

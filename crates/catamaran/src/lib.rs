@@ -19,6 +19,7 @@ mod bridge;
 #[cfg(any(feature = "async", feature = "blocking"))]
 mod budget;
 mod bulk;
+mod call;
 mod canceller;
 #[cfg(feature = "driver")]
 mod config;
@@ -31,11 +32,16 @@ mod driver_error;
 mod error;
 mod executor;
 mod ext;
+#[cfg(any(feature = "driver", feature = "mock"))]
+mod fingerprint;
 mod forward;
 mod from_row;
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
 pub mod guard;
+mod holders;
 mod json;
+#[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
+mod located;
 #[cfg(feature = "driver")]
 mod many;
 #[cfg(feature = "mock")]
@@ -84,6 +90,7 @@ pub use ext::{AsyncAttempt, AsyncBulkExt, AsyncExecutorExt, Attempt, BulkExt, Da
 #[doc(hidden)]
 pub use from_row::__private;
 pub use from_row::FromRow;
+pub use holders::{Cause, Holder, Shortage};
 #[cfg(feature = "async")]
 pub use nonblocking::DeadpoolDatabase;
 pub use postgres_types::{self as types, FromSql, FromSqlOwned, Json, ToSql, Type};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    AsyncExecutor, AsyncTransaction, Canceller, Executor, PoolStatus, Result, Transaction,
+    AsyncExecutor, AsyncTransaction, Canceller, Executor, Holder, PoolStatus, Result, Transaction,
     transaction::TransactionOptions,
 };
 
@@ -26,6 +26,11 @@ pub trait DatabaseService: Executor {
     #[doc = include_str!("../docs/status.md")]
     fn status(&self) -> PoolStatus;
 
+    #[doc = include_str!("../docs/holders.md")]
+    fn holders(&self) -> Vec<Holder> {
+        Vec::new()
+    }
+
     #[doc = include_str!("../docs/close.md")]
     #[track_caller]
     fn close(&self, deadline: Duration) -> Result<()>;
@@ -35,18 +40,27 @@ pub trait DatabaseService: Executor {
 #[async_trait]
 pub trait AsyncDatabaseService: AsyncExecutor {
     #[doc = include_str!("../docs/begin.md")]
+    #[track_caller]
     async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn AsyncTransaction>>;
 
     #[doc = include_str!("../docs/session.md")]
+    #[track_caller]
     async fn session(&self) -> Result<Box<dyn AsyncSession>>;
 
     #[doc = include_str!("../docs/ping.md")]
+    #[track_caller]
     async fn ping(&self) -> Result<()>;
 
     #[doc = include_str!("../docs/status.md")]
     fn status(&self) -> PoolStatus;
 
+    #[doc = include_str!("../docs/holders.md")]
+    fn holders(&self) -> Vec<Holder> {
+        Vec::new()
+    }
+
     #[doc = include_str!("../docs/close.md")]
+    #[track_caller]
     async fn close(&self, deadline: Duration) -> Result<()>;
 }
 
@@ -78,5 +92,6 @@ pub trait AsyncSession: AsyncExecutor {
     /// # Errors
     ///
     /// `Server` with the SQLSTATE.
+    #[track_caller]
     async fn begin(&mut self, options: TransactionOptions) -> Result<Box<dyn AsyncTransaction + '_>>;
 }

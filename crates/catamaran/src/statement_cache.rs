@@ -7,6 +7,7 @@ use tokio_postgres::Statement;
 
 use crate::{
     Error, ErrorKind, Result,
+    fingerprint::fingerprint,
     traces::{Traces, Travel},
 };
 
@@ -59,19 +60,35 @@ impl Kept {
     }
 }
 
+/// The longest text that is remembered without being kept, in bytes.
+const LONGEST: usize = 1024;
+
 /// The statements used last, by their text; the one not used for longest makes room.
 ///
 /// The driver closes a statement on the server when its last clone is dropped, so what falls out here is really closed.
-pub(crate) struct StatementCache<S = DefaultHasher>(Option<LruCache<Box<str>, Kept, S>>);
+pub(crate) struct StatementCache<S = DefaultHasher> {
+    entries: Option<LruCache<Box<str>, Kept, S>>,
+    last: Last,
+}
+
+/// The statement that was run last.
+enum Last {
+    Unknown,
+    /// The one that was used last of those that are kept.
+    Kept,
+    Other(Box<str>),
+}
 
 impl<S: BuildHasher + Default> StatementCache<S> {
     /// Keeps up to `size` statements; with 0, none.
     pub(crate) fn new(size: usize) -> Self {
-        Self(NonZeroUsize::new(size).map(|size| LruCache::with_hasher(size, S::default())))
+        let entries = NonZeroUsize::new(size).map(|size| LruCache::with_hasher(size, S::default()));
+        Self { entries, last: Last::Unknown }
     }
 
     pub(crate) fn get(&mut self, sql: &str) -> Option<Kept> {
-        let entries = self.0.as_mut()?;
+        self.last = Last::Kept;
+        let entries = self.entries.as_mut()?;
         // The same again is found without a search.
         if let Some((_, last)) = entries.peek_mru().filter(|(last, _)| ***last == *sql) {
             return Some(last.clone());
@@ -80,20 +97,45 @@ impl<S: BuildHasher + Default> StatementCache<S> {
     }
 
     pub(crate) fn insert(&mut self, sql: &str, kept: Kept) {
-        if let Some(entries) = &mut self.0 {
-            entries.put(sql.into(), kept);
+        match &mut self.entries {
+            Some(entries) => {
+                self.last = Last::Kept;
+                entries.put(sql.into(), kept);
+            }
+            None => self.runs(sql),
         }
     }
 
     pub(crate) fn clear(&mut self) {
-        if let Some(entries) = &mut self.0 {
+        self.last = Last::Unknown;
+        if let Some(entries) = &mut self.entries {
             entries.clear();
         }
     }
 
     pub(crate) fn remove(&mut self, sql: &str) {
-        if let Some(entries) = &mut self.0 {
+        self.last = Last::Unknown;
+        if let Some(entries) = &mut self.entries {
             entries.pop(sql);
+        }
+    }
+
+    /// Notes a statement that is run without being kept.
+    pub(crate) fn runs(&mut self, sql: &str) {
+        self.last = Last::Other(sql[..sql.floor_char_boundary(LONGEST)].into());
+    }
+
+    /// Forgets which one was run last.
+    pub(crate) fn forget_last(&mut self) {
+        self.last = Last::Unknown;
+    }
+
+    /// The statement that was run last, without the values in its text.
+    pub(crate) fn last(&self) -> Option<String> {
+        match &self.last {
+            Last::Unknown => None,
+            Last::Kept => self.entries.as_ref()?.peek_mru().map(|(sql, _)| fingerprint(sql)),
+            Last::Other(sql) => Some(fingerprint(sql)),
         }
     }
 }

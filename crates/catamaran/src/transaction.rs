@@ -27,12 +27,15 @@ pub trait Transaction: Executor {
 #[async_trait]
 pub trait AsyncTransaction: AsyncExecutor {
     #[doc = include_str!("../docs/savepoint.md")]
+    #[track_caller]
     async fn savepoint(&mut self) -> Result<Box<dyn AsyncTransaction + '_>>;
 
     #[doc = include_str!("../docs/commit.md")]
+    #[track_caller]
     async fn commit(self: Box<Self>) -> Result<()>;
 
     #[doc = include_str!("../docs/rollback.md")]
+    #[track_caller]
     async fn rollback(self: Box<Self>) -> Result<()>;
 }
 

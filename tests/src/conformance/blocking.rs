@@ -9,7 +9,7 @@ use catamaran::{
 
 use super::{
     case::{Action, End, Param, Step, Want},
-    outcome::Reply,
+    outcome::{Reply, operations},
     typed::told_as_text,
 };
 
@@ -85,6 +85,7 @@ impl<'s> Run<'s> {
             }
             Action::Ping => self.tape.push(Reply::Done(self.service().ping())),
             Action::Status => self.tape.push(Reply::Status(self.service().status())),
+            Action::Holders => self.tape.push(operations(&self.service().holders())),
             Action::Close(deadline) => self.tape.push(Reply::Done(self.service().close(*deadline))),
             _ => match at {
                 At::Service => self.statement(self.service(), action),

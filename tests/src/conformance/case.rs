@@ -88,6 +88,8 @@ pub enum Action {
     Ping,
     /// `status`
     Status,
+    /// `holders`, as the methods that took the connections.
+    Holders,
     /// `close`
     Close(Duration),
 }

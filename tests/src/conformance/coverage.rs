@@ -63,6 +63,7 @@ fn method<'a>(at: &'static str, action: &'a Action) -> (Option<Method>, &'static
         Action::RowsInTransaction(..) => (Some(("DatabaseServiceExt", "execute_rows_in_transaction")), at, Vec::new()),
         Action::Ping => (Some(("DatabaseService", "ping")), at, Vec::new()),
         Action::Status => (Some(("DatabaseService", "status")), at, Vec::new()),
+        Action::Holders => (Some(("DatabaseService", "holders")), at, Vec::new()),
         Action::Close(_) => (Some(("DatabaseService", "close")), at, Vec::new()),
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::{
     blocking::{self, batch, borrowed},
     case::{Action, End, Step},
-    outcome::Reply,
+    outcome::{Reply, operations},
     typed::told_as_text,
 };
 
@@ -81,6 +81,7 @@ impl Run<'_> {
             }
             Action::Ping => self.tape.push(Reply::Done(self.service.ping().await)),
             Action::Status => self.tape.push(Reply::Status(self.service.status())),
+            Action::Holders => self.tape.push(operations(&self.service.holders())),
             Action::Close(deadline) => self.tape.push(Reply::Done(self.service.close(*deadline).await)),
             _ => {
                 let service = self.service;

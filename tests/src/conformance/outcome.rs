@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, fmt};
 
-use catamaran::{Bytes, Description, Error, ErrorKind, Outcome as One, PoolStatus, Result, Row, Type};
+use catamaran::{Bytes, Description, Error, ErrorKind, Holder, Outcome as One, PoolStatus, Result, Row, Type};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
 
@@ -185,6 +185,11 @@ impl Reply {
             _ => Outcome::Done,
         }
     }
+}
+
+/// The methods that took the connections which are held.
+pub fn operations(holders: &[Holder]) -> Reply {
+    Reply::Texts(Ok(holders.iter().map(|holder| holder.operation.to_owned()).collect()))
 }
 
 fn split<T>(items: &[Result<T>]) -> (Vec<&T>, Option<Failure>) {

@@ -124,6 +124,7 @@ fn title(action: &Action) -> String {
         Action::Closure(..) | Action::Typed(_) => ("transaction", ""),
         Action::Ping => ("ping", ""),
         Action::Status => ("status", ""),
+        Action::Holders => ("holders", ""),
         Action::Close(_) => ("close", ""),
     };
     format!("{verb} {sql}").trim_end().to_owned()

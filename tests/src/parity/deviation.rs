@@ -53,5 +53,6 @@ pub const DEVIATIONS: &[Deviation] = &[
     Renamed { blocking: "I", nonblocking: "S", reason: "the customary letter for an iterator, and for a stream" },
     Bound { bound: "Unpin", reason: "only a stream that may be moved can be polled through a plain reference" },
     AtOnce { method: "status", reason: "it looks at counters, and waits for nothing" },
+    AtOnce { method: "holders", reason: "as status" },
     BlockingOnly { method: "canceller", reason: "an async call is cancelled by dropping it" },
 ];

@@ -4,7 +4,7 @@
 use std::{
     io::{self, BufRead as _, Write as _},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     time::Duration,
@@ -19,6 +19,7 @@ use crate::{
     Canceller, Description, Error, ErrorKind, Result, Row,
     budget::Permit,
     driver_error::{connecting, using},
+    holders::Work,
     row::Column,
     row_count,
     statement_cache::{Kept, StatementCache},
@@ -44,13 +45,15 @@ pub(crate) struct Connection {
     /// A statement was cancelled from another thread, and nobody knows when that arrives.
     cancelled: Arc<AtomicBool>,
     permit: Option<Permit>,
+    statements: Arc<Mutex<StatementCache>>,
 }
 
 /// What a connection consists of.
 pub(crate) struct Open {
     pub(super) client: Client,
     cancel: (CancelToken, Connector),
-    pub(super) statements: StatementCache,
+    /// Locked for no longer than it takes to find one, so that others can ask which one runs.
+    statements: Arc<Mutex<StatementCache>>,
     traces: Traces,
     /// A stream was dropped before its end: the statement may still run.
     abandoned: bool,
@@ -72,10 +75,19 @@ impl Connection {
             let cancel = move || token.cancel_query(connector.clone()).map_err(connecting);
             Canceller::new(move || cancelled.store(true, SeqCst), cancel)
         };
-        let statements = StatementCache::new(keep);
+        let statements = Arc::new(Mutex::new(StatementCache::new(keep)));
         let (traces, owed) = (Traces::NONE, Vec::new());
-        let open = Open { client, cancel, statements, traces, abandoned: false, owed, failed: false, lost: false };
-        Self { open: Mutex::new(Some(open)), canceller, cancelled, permit }
+        let open = Open {
+            client,
+            cancel,
+            statements: statements.clone(),
+            traces,
+            abandoned: false,
+            owed,
+            failed: false,
+            lost: false,
+        };
+        Self { open: Mutex::new(Some(open)), canceller, cancelled, permit, statements }
     }
 
     pub(crate) fn canceller(&self) -> Canceller {
@@ -127,8 +139,23 @@ impl Connection {
         self.slot().as_mut().is_some_and(Open::clean)
     }
 
+    /// Forgets what others have run on it.
+    pub(crate) fn forget_last(&self) {
+        locked(&self.statements).forget_last();
+    }
+
     fn slot(&self) -> MutexGuard<'_, Option<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Work for Connection {
+    fn statement(&self) -> Option<String> {
+        locked(&self.statements).last()
+    }
+
+    fn is_running(&self) -> bool {
+        matches!(self.open.try_lock(), Err(TryLockError::WouldBlock))
     }
 }
 
@@ -186,6 +213,7 @@ impl Open {
 
     pub(crate) fn batch(&mut self, sql: &str) -> Result<()> {
         self.note(Traces::of_batch(sql));
+        self.statements().runs(sql);
         self.client.batch_execute(sql).map_err(using)
     }
 
@@ -261,7 +289,7 @@ impl Open {
     /// What was changed within a transaction changes back.
     fn rolled_back(&mut self) {
         if self.traces.has(Traces::SCHEMA) {
-            self.statements.clear();
+            self.statements().clear();
         }
     }
 
@@ -333,9 +361,13 @@ impl Open {
         self.traces
     }
 
+    pub(super) fn statements(&self) -> MutexGuard<'_, StatementCache> {
+        locked(&self.statements)
+    }
+
     fn note(&mut self, traces: Traces) {
         if traces.has(Traces::SCHEMA) {
-            self.statements.clear();
+            self.statements().clear();
         }
         self.traces = self.traces.and(traces).settled();
     }
@@ -348,11 +380,12 @@ impl Open {
 
     /// The statement of this text, prepared now if it is not kept. Also notes what running it may leave.
     pub(super) fn keep(&mut self, sql: &str) -> Result<Kept> {
-        let kept = match self.statements.get(sql) {
+        let found = self.statements().get(sql);
+        let kept = match found {
             Some(kept) => kept,
             None => {
                 let kept = Kept::new(sql, self.client.prepare(sql).map_err(using)?);
-                self.statements.insert(sql, kept.clone());
+                self.statements().insert(sql, kept.clone());
                 kept
             }
         };
@@ -366,9 +399,14 @@ impl Open {
         if !error.is_stale_statement() {
             return false;
         }
-        self.statements.remove(sql);
+        self.statements().remove(sql);
         !self.traces.has(Traces::TRANSACTION)
     }
+}
+
+/// The statements of a connection.
+fn locked(statements: &Mutex<StatementCache>) -> MutexGuard<'_, StatementCache> {
+    statements.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The next chunk of COPY data, as large as the server sent it.

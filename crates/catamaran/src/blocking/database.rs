@@ -11,21 +11,25 @@ use postgres_types::ToSql;
 use r2d2::{NopErrorHandler, Pool, PooledConnection};
 
 use super::{
-    lease::{Holder, Lease},
+    lease::{Access, Lease},
     line::Line,
     manager::{Manager, Pooled},
-    queue::{Queue, Refused},
+    queue::{Permit, Queue, Refused},
     stream,
     transaction::OpenTransaction,
 };
 use crate::{
-    Batch, BytesIter, Config, DatabaseService, Description, EachRow, Error, ErrorKind, Executor, Outcome, PoolStatus,
-    Result, Row, RowIter, Session, Transaction, TransactionOptions,
+    Batch, BytesIter, Config, DatabaseService, Description, EachRow, Error, ErrorKind, Executor, Holder, Outcome,
+    PoolStatus, Result, Row, RowIter, Session, Transaction, TransactionOptions,
     budget::{Budget, Evict, Side},
+    call::Call,
+    holders::{Holders, Origin, Wait},
     many::{Many, Within, counts},
     row_count,
 };
 
+/// What holders of its connections are reported as.
+const SERVICE: &str = "blocking";
 /// What r2d2 may take beyond the time for connecting, so that it is the connection's error that arrives.
 const MARGIN: Duration = Duration::from_secs(1);
 /// How often a service that is being closed looks whether all connections are back.
@@ -36,8 +40,11 @@ pub(crate) struct Database {
     pool: Pool<Manager>,
     manager: Manager,
     queue: Arc<Queue>,
+    holders: Arc<Holders>,
     checkout_timeout: Duration,
     connect_timeout: Duration,
+    /// Whether a caller who would wait for himself is refused, and how many connections there can be at most.
+    refuse_nested: Option<usize>,
     /// Lives as long as this.
     _evictor: Arc<dyn Evict>,
 }
@@ -58,7 +65,8 @@ impl Database {
         config.validate()?;
         let (checkout_timeout, connect_timeout) = (config.get_checkout_timeout(), config.get_connect_timeout());
         let size = config.get_max_size();
-        let queue = Queue::new(size as usize);
+        let (queue, holders) = (Queue::new(size as usize), config.holders(budget.as_ref()));
+        let refuse_nested = config.get_nested_checkout_fails().then(|| config.most_connections(budget.as_ref()));
         let manager = Manager::new(config, budget)?;
         let limits = *manager.limits();
         let pool = Pool::builder()
@@ -74,18 +82,17 @@ impl Database {
         if let Some(budget) = manager.budget() {
             budget.set_evict(Side::Blocking, Arc::downgrade(&evictor));
         }
-        Ok(Self { pool, manager, queue, checkout_timeout, connect_timeout, _evictor: evictor })
+        Ok(Self { pool, manager, queue, holders, checkout_timeout, connect_timeout, refuse_nested, _evictor: evictor })
     }
 
     fn checkout(&self) -> Result<Lease> {
-        let came = Instant::now();
-        let permit = self.queue.enter(came, came + self.checkout_timeout).map_err(|refused| match refused {
-            Refused::Closed => Error::closed(),
-            Refused::TimedOut => Error::checkout_timeout(self.checkout_timeout, self.status()),
-        })?;
+        let (call, origin) = (Call::here("checkout"), Origin::here());
+        let wait = Wait::new(Instant::now(), self.checkout_timeout);
+        let permit = self.enter(call, &origin, &wait)?;
         let mut line = None;
         if let Some(budget) = self.manager.budget().filter(|budget| budget.has_line(Side::Blocking)) {
-            line = Some(self.wait(Line::new(budget, came), came)?);
+            self.check(call, &origin)?;
+            line = Some(self.wait(Line::new(budget, wait.came), &wait)?);
         }
         loop {
             // With a permit, this waits only while a connection is being made.
@@ -93,16 +100,24 @@ impl Database {
                 Error::with_source(ErrorKind::Connect, format!("no connection after {:?}", self.connect_timeout), error)
             })?;
             match (&*pooled, self.manager.budget()) {
-                (Pooled::Live { connection, aging, .. }, budget) if self.manager.recycle(connection, aging, came) => {
-                    return Ok(Lease::new(connection.clone(), pooled, permit, budget.cloned()));
+                (Pooled::Live { connection, aging, .. }, budget)
+                    if self.manager.recycle(connection, aging, wait.came) =>
+                {
+                    let connection = connection.clone();
+                    connection.forget_last();
+                    let hold = self.holders.hold(SERVICE, call, origin, connection.clone());
+                    return Ok(Lease::new(connection, pooled, permit, budget.cloned(), hold));
                 }
-                (Pooled::Failed { error, at }, _) if *at >= came => return Err(error.clone()),
+                (Pooled::Failed { error, at }, _) if *at >= wait.came => return Err(error.clone()),
                 (Pooled::OverBudget, Some(budget)) => {
                     drop(pooled);
                     // Once more before waiting: what came free in between was told to nobody.
                     line = Some(match line {
-                        Some(line) => self.wait(line, came)?,
-                        None => Line::new(budget, came),
+                        Some(line) => self.wait(line, &wait)?,
+                        None => {
+                            self.check(call, &origin)?;
+                            Line::new(budget, wait.came)
+                        }
                     });
                     continue;
                 }
@@ -112,12 +127,30 @@ impl Database {
         }
     }
 
-    /// Waits in the line of the budget.
-    fn wait(&self, line: Line, came: Instant) -> Result<Line> {
-        if line.wait(came + self.checkout_timeout) {
-            return Ok(line);
+    /// Waits for the right to a connection.
+    fn enter(&self, call: Call, origin: &Origin, wait: &Wait) -> Result<Permit> {
+        if let Some(permit) = self.queue.try_enter() {
+            return Ok(permit);
         }
-        Err(Error::checkout_timeout(self.checkout_timeout, self.status()))
+        self.check(call, origin)?;
+        self.queue.enter(wait.came, wait.end()).map_err(|refused| match refused {
+            Refused::Closed => Error::closed(),
+            Refused::TimedOut => self.timed_out(wait),
+        })
+    }
+
+    /// Waits in the line of the budget.
+    fn wait(&self, line: Line, wait: &Wait) -> Result<Line> {
+        if line.wait(wait.end()) { Ok(line) } else { Err(self.timed_out(wait)) }
+    }
+
+    /// Fails if the caller would wait for itself.
+    fn check(&self, call: Call, origin: &Origin) -> Result<()> {
+        self.refuse_nested.map_or(Ok(()), |most| self.holders.check(SERVICE, most, call, origin))
+    }
+
+    fn timed_out(&self, wait: &Wait) -> Error {
+        wait.error(DatabaseService::status(self), self.manager.connects(), &self.holders)
     }
 }
 
@@ -146,7 +179,7 @@ impl Executor for Database {
     }
 
     fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
-        stream::each(Holder::Owned(self.checkout()?), sql, params, each)
+        stream::each(Access::Owned(self.checkout()?), sql, params, each)
     }
 
     fn batch_execute(&self, sql: &str) -> Result<()> {
@@ -154,7 +187,7 @@ impl Executor for Database {
     }
 
     fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
-        stream::rows(Holder::Owned(self.checkout()?), sql, params)
+        stream::rows(Access::Owned(self.checkout()?), sql, params)
     }
 
     fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
@@ -162,7 +195,7 @@ impl Executor for Database {
     }
 
     fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
-        stream::copy_out(Holder::Owned(self.checkout()?), sql)
+        stream::copy_out(Access::Owned(self.checkout()?), sql)
     }
 
     fn describe(&self, sql: &str) -> Result<Description> {
@@ -186,7 +219,7 @@ impl Executor for Database {
 
 impl DatabaseService for Database {
     fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>> {
-        Ok(Box::new(OpenTransaction::begin(Holder::Owned(self.checkout()?), options)?))
+        Ok(Box::new(OpenTransaction::begin(Access::Owned(self.checkout()?), options)?))
     }
 
     fn session(&self) -> Result<Box<dyn Session>> {
@@ -207,6 +240,10 @@ impl DatabaseService for Database {
             in_use: size.saturating_sub(idle),
             waiting: self.queue.waiting(),
         }
+    }
+
+    fn holders(&self) -> Vec<Holder> {
+        self.holders.list()
     }
 
     fn close(&self, deadline: Duration) -> Result<()> {

@@ -18,6 +18,7 @@ use crate::{
     Batch, BytesIter, Canceller, Description, EachRow, Executor, Outcome, Result, Row, RowIter, Session, Transaction,
     TransactionOptions,
     budget::{Budget, Side},
+    holders::Hold,
     many::{Many, Within, counts},
     row_count,
 };
@@ -28,6 +29,7 @@ pub(crate) struct Lease {
     /// The connection's place in the pool, and the right to it; given back in this order.
     place: Option<(PooledConnection<Manager>, Permit)>,
     budget: Option<Arc<Budget>>,
+    hold: Option<Hold>,
 }
 
 impl Lease {
@@ -36,13 +38,14 @@ impl Lease {
         pooled: PooledConnection<Manager>,
         permit: Permit,
         budget: Option<Arc<Budget>>,
+        hold: Hold,
     ) -> Self {
-        Self { connection, place: Some((pooled, permit)), budget }
+        Self { connection, place: Some((pooled, permit)), budget, hold: Some(hold) }
     }
 }
 
 /// Who has the connection of a transaction or a stream: that itself, or whoever it was asked of.
-pub(crate) enum Holder<'a> {
+pub(crate) enum Access<'a> {
     Owned(Lease),
     Lent(&'a Connection),
 }
@@ -53,7 +56,7 @@ impl Lease {
     }
 }
 
-impl Holder<'_> {
+impl Access<'_> {
     pub(crate) fn connection(&self) -> &Connection {
         match self {
             Self::Owned(lease) => lease.connection(),
@@ -65,6 +68,7 @@ impl Holder<'_> {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some((pooled, permit)) = self.place.take() else { return };
+        self.hold = None;
         let condition = self.connection.condition();
         if condition != Condition::Left {
             give_back(pooled, permit, condition, self.budget.as_deref());
@@ -115,7 +119,7 @@ impl Executor for Lease {
     }
 
     fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
-        stream::each(Holder::Lent(&self.connection), sql, params, each)
+        stream::each(Access::Lent(&self.connection), sql, params, each)
     }
 
     fn batch_execute(&self, sql: &str) -> Result<()> {
@@ -123,7 +127,7 @@ impl Executor for Lease {
     }
 
     fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
-        stream::rows(Holder::Lent(&self.connection), sql, params)
+        stream::rows(Access::Lent(&self.connection), sql, params)
     }
 
     fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
@@ -131,7 +135,7 @@ impl Executor for Lease {
     }
 
     fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
-        stream::copy_out(Holder::Lent(&self.connection), sql)
+        stream::copy_out(Access::Lent(&self.connection), sql)
     }
 
     fn describe(&self, sql: &str) -> Result<Description> {
@@ -155,7 +159,7 @@ impl Executor for Lease {
 
 impl Session for Lease {
     fn begin(&mut self, options: TransactionOptions) -> Result<Box<dyn Transaction + '_>> {
-        Ok(Box::new(OpenTransaction::begin(Holder::Lent(&self.connection), options)?))
+        Ok(Box::new(OpenTransaction::begin(Access::Lent(&self.connection), options)?))
     }
 
     fn canceller(&self) -> Canceller {

@@ -20,6 +20,7 @@ use crate::{
     aging::{Aging, Limits, Verdict},
     budget::{Budget, Permit, Side},
     driver_error::connecting,
+    holders::Connects,
     tls::{Connector, Tls},
 };
 
@@ -50,6 +51,7 @@ struct Shared {
     limits: Limits,
     tls: Tls,
     budget: Option<Arc<Budget>>,
+    connects: Connects,
     /// Threads that connect, or that have been waiting for too long and were left behind.
     connecting: AtomicUsize,
     closed: AtomicBool,
@@ -65,6 +67,7 @@ impl Manager {
             tls: Tls::new(&config)?,
             config,
             budget,
+            connects: Connects::default(),
             connecting: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             suspect: Mutex::new(None),
@@ -78,6 +81,10 @@ impl Manager {
 
     pub(crate) fn budget(&self) -> Option<&Arc<Budget>> {
         self.0.budget.as_ref()
+    }
+
+    pub(crate) fn connects(&self) -> &Connects {
+        &self.0.connects
     }
 
     /// From now on every connection that comes back is closed.
@@ -169,7 +176,8 @@ impl ManageConnection for Manager {
             },
             None => None,
         };
-        Ok(match self.connect_in_time(permit) {
+        let connecting = self.0.connects.begin();
+        Ok(match connecting.ended(self.connect_in_time(permit)) {
             Ok(connection) => {
                 let aging = Aging::new(Instant::now(), self.0.config.draw_lifetime());
                 Pooled::Live { connection: Arc::new(connection), aging, broken: false }

@@ -19,7 +19,7 @@ impl Open {
         match self.attempt(many, own) {
             Err(error) if many.text_of(&error).is_some_and(|sql| self.may_prepare_again(sql, &error)) => {
                 // What made one stale may have made others so.
-                many.texts().for_each(|sql| self.statements.remove(sql));
+                many.texts().for_each(|sql| self.statements().remove(sql));
                 self.attempt(many, own)
             }
             result => result,

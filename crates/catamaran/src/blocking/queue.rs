@@ -69,11 +69,16 @@ impl Queue {
         Arc::new(Self { permits: AtomicUsize::new(permits * ONE), line: Mutex::new(line) })
     }
 
+    /// A permit that is free while nobody waits.
+    pub(crate) fn try_enter(self: &Arc<Self>) -> Option<Permit> {
+        let take = |permits| (permits >= ONE && permits & BUSY == 0).then(|| permits - ONE);
+        self.permits.fetch_update(SeqCst, SeqCst, take).is_ok().then(|| Permit(self.clone()))
+    }
+
     /// Waits for a permit from `now` until `end`.
     pub(crate) fn enter(self: &Arc<Self>, now: Instant, end: Instant) -> Result<Permit, Refused> {
-        let take = |permits| (permits >= ONE && permits & BUSY == 0).then(|| permits - ONE);
-        if self.permits.fetch_update(SeqCst, SeqCst, take).is_ok() {
-            return Ok(Permit(self.clone()));
+        if let Some(permit) = self.try_enter() {
+            return Ok(permit);
         }
         match self.stand_in_line(now, end)? {
             Told::LetIn => Ok(Permit(self.clone())),

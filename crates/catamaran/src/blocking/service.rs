@@ -1,15 +1,16 @@
 //! The blocking service: the pool behind the guard.
 
-use std::{fmt, panic::Location, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use postgres_types::ToSql;
 
 use super::database::Database;
 use crate::{
-    Batch, BytesIter, Config, DatabaseService, Description, EachRow, Executor, Outcome, PoolStatus, Result, Row,
-    RowIter, Session, Transaction, TransactionOptions,
+    Batch, BytesIter, Config, DatabaseService, Description, EachRow, Executor, Holder, Outcome, PoolStatus, Result,
+    Row, RowIter, Session, Transaction, TransactionOptions,
     budget::Budget,
+    call::Call,
     guard::{Guard, Guarded, guarded_executor},
 };
 
@@ -76,6 +77,10 @@ impl DatabaseService for R2d2Database {
 
     fn status(&self) -> PoolStatus {
         self.executor.status()
+    }
+
+    fn holders(&self) -> Vec<Holder> {
+        self.executor.holders()
     }
 
     #[track_caller]

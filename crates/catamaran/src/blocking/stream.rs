@@ -7,7 +7,7 @@ use self_cell::{MutBorrow, self_cell};
 
 use super::{
     connection::{Open, next_chunk},
-    lease::Holder,
+    lease::Access,
 };
 use crate::{BytesIter, EachRow, Result, Row, RowIter, driver_error::using, stream::Iter};
 
@@ -29,12 +29,12 @@ enum Source<'a> {
 struct Streaming<'a> {
     reading: Option<Reading>,
     ended: bool,
-    holder: Holder<'a>,
+    access: Access<'a>,
 }
 
-/// Streams a statement's rows from a connection that `holder` holds.
-pub(crate) fn rows<'a>(holder: Holder<'a>, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'a>> {
-    let mut rows = Streaming::open(holder, |open| open.rows(sql, params).map(Source::Rows))?;
+/// Streams a statement's rows from a connection that `access` holds.
+pub(crate) fn rows<'a>(access: Access<'a>, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'a>> {
+    let mut rows = Streaming::open(access, |open| open.rows(sql, params).map(Source::Rows))?;
     Ok(Iter::new(std::iter::from_fn(move || {
         rows.next(|source| match source {
             Source::Rows(rows) => rows.next().map_err(using).transpose().map(|row| row.map(Row::from_driver)),
@@ -44,13 +44,13 @@ pub(crate) fn rows<'a>(holder: Holder<'a>, sql: &str, params: &[&(dyn ToSql + Sy
 }
 
 /// Calls `each` with a statement's rows.
-pub(crate) fn each(holder: Holder<'_>, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
-    rows(holder, sql, params)?.try_for_each(|row| each(&row?))
+pub(crate) fn each(access: Access<'_>, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+    rows(access, sql, params)?.try_for_each(|row| each(&row?))
 }
 
-/// Streams the data of a `COPY … TO STDOUT` from a connection that `holder` holds.
-pub(crate) fn copy_out<'a>(holder: Holder<'a>, sql: &str) -> Result<BytesIter<'a>> {
-    let mut data = Streaming::open(holder, |open| open.copy_out(sql).map(Source::Copy))?;
+/// Streams the data of a `COPY … TO STDOUT` from a connection that `access` holds.
+pub(crate) fn copy_out<'a>(access: Access<'a>, sql: &str) -> Result<BytesIter<'a>> {
+    let mut data = Streaming::open(access, |open| open.copy_out(sql).map(Source::Copy))?;
     Ok(Iter::<Bytes>::new(std::iter::from_fn(move || {
         data.next(|source| match source {
             Source::Copy(data) => next_chunk(data),
@@ -60,14 +60,14 @@ pub(crate) fn copy_out<'a>(holder: Holder<'a>, sql: &str) -> Result<BytesIter<'a
 }
 
 impl<'a> Streaming<'a> {
-    fn open(holder: Holder<'a>, start: impl for<'c> FnOnce(&'c mut Open) -> Result<Source<'c>>) -> Result<Self> {
-        let open = MutBorrow::new(holder.connection().take()?);
+    fn open(access: Access<'a>, start: impl for<'c> FnOnce(&'c mut Open) -> Result<Source<'c>>) -> Result<Self> {
+        let open = MutBorrow::new(access.connection().take()?);
         match Reading::try_new_or_recover(open, |open| start(open.borrow_mut())) {
-            Ok(reading) => Ok(Self { reading: Some(reading), ended: false, holder }),
+            Ok(reading) => Ok(Self { reading: Some(reading), ended: false, access }),
             Err((open, error)) => {
                 let mut open = open.into_inner();
                 open.note_failure::<()>(&Err(error.clone()));
-                holder.connection().put(open);
+                access.connection().put(open);
                 Err(error)
             }
         }
@@ -89,7 +89,7 @@ impl<'a> Streaming<'a> {
         if let Some(result) = last {
             open.note_failure(result);
         }
-        self.holder.connection().put(open);
+        self.access.connection().put(open);
     }
 }
 
@@ -98,6 +98,6 @@ impl Drop for Streaming<'_> {
         let Some(reading) = self.reading.take() else { return };
         let mut open = reading.into_owner().into_inner();
         open.abandon();
-        self.holder.connection().put(open);
+        self.access.connection().put(open);
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use postgres_types::ToSql;
 
-use super::{connection::Connection, lease::Holder, stream};
+use super::{connection::Connection, lease::Access, stream};
 use crate::{
     Batch, BytesIter, Description, EachRow, ErrorKind, Executor, Outcome, Result, Row, RowIter, Transaction,
     TransactionOptions,
@@ -14,21 +14,21 @@ use crate::{
 
 /// A transaction, or a savepoint of one.
 pub(crate) struct OpenTransaction<'a> {
-    holder: Holder<'a>,
+    access: Access<'a>,
     level: Level,
     over: bool,
 }
 
 impl<'a> OpenTransaction<'a> {
-    pub(crate) fn begin(holder: Holder<'a>, options: TransactionOptions) -> Result<Self> {
+    pub(crate) fn begin(access: Access<'a>, options: TransactionOptions) -> Result<Self> {
         // Made first, so that a `BEGIN` that fails on its way is rolled back like the transaction itself.
-        let transaction = Self { holder, level: Level::OUTERMOST, over: false };
+        let transaction = Self { access, level: Level::OUTERMOST, over: false };
         transaction.connection().with(|open| open.begin(&options.begin_sql()))?;
         Ok(transaction)
     }
 
     fn connection(&self) -> &Connection {
-        self.holder.connection()
+        self.access.connection()
     }
 }
 
@@ -43,7 +43,7 @@ impl Drop for OpenTransaction<'_> {
 impl Transaction for OpenTransaction<'_> {
     fn savepoint(&mut self) -> Result<Box<dyn Transaction + '_>> {
         let level = self.level.next();
-        let mut nested = OpenTransaction { holder: Holder::Lent(self.holder.connection()), level, over: false };
+        let mut nested = OpenTransaction { access: Access::Lent(self.access.connection()), level, over: false };
         let begun = nested.connection().with(|open| open.begin(&level.savepoint_sql()));
         // What the server has refused needs no rollback.
         nested.over = matches!(&begun, Err(error) if error.kind() == ErrorKind::Server);
@@ -82,7 +82,7 @@ impl Executor for OpenTransaction<'_> {
     }
 
     fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
-        stream::each(Holder::Lent(self.connection()), sql, params, each)
+        stream::each(Access::Lent(self.connection()), sql, params, each)
     }
 
     fn batch_execute(&self, sql: &str) -> Result<()> {
@@ -90,7 +90,7 @@ impl Executor for OpenTransaction<'_> {
     }
 
     fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
-        stream::rows(Holder::Lent(self.connection()), sql, params)
+        stream::rows(Access::Lent(self.connection()), sql, params)
     }
 
     fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
@@ -98,7 +98,7 @@ impl Executor for OpenTransaction<'_> {
     }
 
     fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
-        stream::copy_out(Holder::Lent(self.connection()), sql)
+        stream::copy_out(Access::Lent(self.connection()), sql)
     }
 
     fn describe(&self, sql: &str) -> Result<Description> {

@@ -13,19 +13,34 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Error, ErrorKind, Result};
+use crate::{
+    Cause, Error, ErrorKind, Holder, Result, Shortage,
+    call::Call,
+    holders::{Hold, Holders, Origin, Work},
+};
+
+/// What holders of permits are reported as.
+const SERVICE: &str = "offloaded";
 
 /// As many permits as the pool has connections. Whoever waits here does so without a thread.
-#[derive(Debug)]
 pub(super) struct Admission {
     permits: Arc<Semaphore>,
     size: usize,
     wait: Duration,
     waiting: AtomicUsize,
+    holders: Arc<Holders>,
 }
 
 /// The right to one blocking thread, until it is dropped.
 pub(super) type Permit = OwnedSemaphorePermit;
+
+/// Who asks for a permit.
+pub(super) struct Applicant {
+    pub(super) call: Call,
+    pub(super) origin: Origin,
+    /// What the permit is kept for, if that is more than one call.
+    pub(super) keeps: Option<Arc<dyn Work>>,
+}
 
 impl Admission {
     /// How long a caller waits unless told otherwise.
@@ -34,21 +49,40 @@ impl Admission {
     pub(super) fn new(size: usize, wait: Duration) -> Self {
         // A pool of size 0 has its own error to report, which nobody would hear behind a closed door.
         let size = size.clamp(1, Semaphore::MAX_PERMITS);
-        Self { permits: Arc::new(Semaphore::new(size)), size, wait, waiting: AtomicUsize::new(0) }
+        let (permits, holders) = (Arc::new(Semaphore::new(size)), Holders::new(size, Duration::ZERO));
+        Self { permits, size, wait, waiting: AtomicUsize::new(0), holders }
     }
 
     /// Waits for a permit, first come, first served. Dropped, it leaves the queue.
-    pub(super) async fn enter(&self) -> Result<Permit> {
-        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
-            return Ok(permit);
-        }
+    ///
+    /// With what notes that it is kept, for the caller: it may be given up before the thread is free. `holders` tells who
+    /// has the connections, for an error.
+    pub(super) async fn enter(
+        &self,
+        applicant: Applicant,
+        holders: impl FnOnce() -> Vec<Holder> + Send,
+    ) -> Result<(Permit, Option<Hold>)> {
+        let Applicant { call, origin, keeps } = applicant;
+        let permit = match self.permits.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                self.holders.check(SERVICE, self.size, call, &origin)?;
+                self.wait(holders).await?
+            }
+        };
+        let hold = keeps.map(|work| self.holders.hold(SERVICE, call, origin, work));
+        Ok((permit, hold))
+    }
+
+    async fn wait(&self, holders: impl FnOnce() -> Vec<Holder> + Send) -> Result<Permit> {
         let _waits = Waits::begin(&self.waiting);
         match timeout(self.wait, self.permits.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(Error::new(ErrorKind::PoolClosed, "the service was closed")),
-            Err(_) => Err(Error::new(
-                ErrorKind::PoolTimeout,
-                format!("no blocking call ended within {:?}: all {} that may run are running", self.wait, self.size),
+            Err(_) => Err(Error::admission_timeout(
+                self.wait,
+                self.size,
+                Shortage { cause: Cause::Saturated, holders: holders() },
             )),
         }
     }

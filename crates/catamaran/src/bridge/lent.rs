@@ -17,6 +17,8 @@ use tokio::{
 use super::params::{Owned, Types};
 use crate::{
     AsyncExecutor, Batch, BytesIter, Description, Error, ErrorKind, Executor, Outcome, Result, Row, RowIter,
+    call::Call,
+    holders::Origin,
     stream::{AsyncIter, Iter},
 };
 
@@ -24,7 +26,7 @@ use crate::{
 const AHEAD: usize = 64;
 
 /// What is done on the lender's side.
-type Call = Box<dyn for<'a> FnOnce(&'a dyn AsyncExecutor) -> BoxFuture<'a, ()> + Send>;
+type Task = Box<dyn for<'a> FnOnce(&'a dyn AsyncExecutor) -> BoxFuture<'a, ()> + Send>;
 
 /// An async executor as a blocking one, within the closure of [`lend`].
 ///
@@ -32,7 +34,7 @@ type Call = Box<dyn for<'a> FnOnce(&'a dyn AsyncExecutor) -> BoxFuture<'a, ()> +
 ///
 /// Every method blocks its thread until the lender's task has run the statement.
 pub struct Lent {
-    calls: mpsc::UnboundedSender<Call>,
+    calls: mpsc::UnboundedSender<Task>,
     types: Types,
 }
 
@@ -75,10 +77,11 @@ where
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
-    let (calls, mut wanted) = mpsc::unbounded_channel::<Call>();
+    let (calls, mut wanted) = mpsc::unbounded_channel::<Task>();
     let lent = Lent { calls, types: Types::default() };
-    let span = tracing::Span::current();
-    let running = spawn_blocking(move || span.in_scope(|| closure(&lent)));
+    let (span, origin) = (tracing::Span::current(), Origin::current().await);
+    let carried = origin.clone();
+    let running = spawn_blocking(move || span.in_scope(|| carried.enter(|| closure(&lent))));
     let executor: &dyn AsyncExecutor = &executor;
     // Several at once: a stream may be open while others are run.
     let mut under_way = FuturesUnordered::new();
@@ -93,7 +96,7 @@ where
             }
         };
         match call {
-            Some(call) => under_way.push(call(executor)),
+            Some(call) => under_way.push(origin.clone().carry(call(executor))),
             None => break,
         }
     }
@@ -134,7 +137,7 @@ impl Lent {
         Ok(answer)
     }
 
-    fn send(&self, call: Call) -> Result<()> {
+    fn send(&self, call: Task) -> Result<()> {
         self.calls.send(call).map_err(|_| given_up())
     }
 
@@ -225,39 +228,72 @@ impl<T> Drop for Items<T> {
 }
 
 impl Executor for Lent {
+    #[track_caller]
     fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        self.with_params(sql, params, |db, sql, params| Box::pin(async move { db.execute(&sql, &params.refs()).await }))
+        let by = Call::here("execute");
+        self.with_params(sql, params, move |db, sql, params| {
+            Box::pin(async move {
+                let refs = params.refs();
+                by.pin(|| db.execute(&sql, &refs)).await
+            })
+        })
     }
 
+    #[track_caller]
     fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.with_params(sql, params, |db, sql, params| {
-            Box::pin(async move { db.fetch_all(&sql, &params.refs()).await })
+        let by = Call::here("fetch_all");
+        self.with_params(sql, params, move |db, sql, params| {
+            Box::pin(async move {
+                let refs = params.refs();
+                by.pin(|| db.fetch_all(&sql, &refs)).await
+            })
         })
     }
 
+    #[track_caller]
     fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        self.with_params(sql, params, |db, sql, params| {
-            Box::pin(async move { db.fetch_one(&sql, &params.refs()).await })
+        let by = Call::here("fetch_one");
+        self.with_params(sql, params, move |db, sql, params| {
+            Box::pin(async move {
+                let refs = params.refs();
+                by.pin(|| db.fetch_one(&sql, &refs)).await
+            })
         })
     }
 
+    #[track_caller]
     fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        self.with_params(sql, params, |db, sql, params| {
-            Box::pin(async move { db.fetch_optional(&sql, &params.refs()).await })
+        let by = Call::here("fetch_optional");
+        self.with_params(sql, params, move |db, sql, params| {
+            Box::pin(async move {
+                let refs = params.refs();
+                by.pin(|| db.fetch_optional(&sql, &refs)).await
+            })
         })
     }
 
+    #[track_caller]
     fn batch_execute(&self, sql: &str) -> Result<()> {
+        let by = Call::here("batch_execute");
         let sql = sql.to_owned();
-        self.ask(move |db| Box::pin(async move { db.batch_execute(&sql).await }))
+        self.ask(move |db| Box::pin(async move { by.pin(|| db.batch_execute(&sql)).await }))
     }
 
+    #[track_caller]
     fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
+        let by = Call::here("fetch_stream");
         let (sql, params) = (sql.to_owned(), self.owned(sql, params)?);
-        self.items(move |db| Box::pin(async move { db.fetch_stream(&sql, &params.refs()).await }))
+        self.items(move |db| {
+            Box::pin(async move {
+                let refs = params.refs();
+                by.pin(|| db.fetch_stream(&sql, &refs)).await
+            })
+        })
     }
 
+    #[track_caller]
     fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
+        let by = Call::here("copy_in");
         let (sql, (data, taken)) = (sql.to_owned(), mpsc::channel::<Option<Result<Bytes>>>(AHEAD));
         let answer = self.begin(move |db| {
             Box::pin(async move {
@@ -270,7 +306,7 @@ impl Executor for Lent {
                         None => Some((Err(given_up()), None)),
                     }
                 }));
-                db.copy_in(&sql, &mut chunks).await
+                by.pin(|| db.copy_in(&sql, &mut chunks)).await
             })
         })?;
         for chunk in chunks {
@@ -284,17 +320,23 @@ impl Executor for Lent {
         answer.blocking_recv().unwrap_or_else(|_| Err(given_up()))
     }
 
+    #[track_caller]
     fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
+        let by = Call::here("copy_out");
         let sql = sql.to_owned();
-        self.items(move |db| Box::pin(async move { db.copy_out(&sql).await }))
+        self.items(move |db| Box::pin(async move { by.pin(|| db.copy_out(&sql)).await }))
     }
 
+    #[track_caller]
     fn describe(&self, sql: &str) -> Result<Description> {
+        let by = Call::here("describe");
         let sql = sql.to_owned();
-        self.ask(move |db| Box::pin(async move { db.describe(&sql).await }))
+        self.ask(move |db| Box::pin(async move { by.pin(|| db.describe(&sql)).await }))
     }
 
+    #[track_caller]
     fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        let by = Call::here("execute_many");
         let Some(first) = sets.first() else { return Ok(Vec::new()) };
         self.owned(sql, first).map_err(|error| error.in_set(0))?;
         let sets: Result<Vec<Owned>> = sets.iter().map(|params| self.owned(sql, params)).collect();
@@ -303,12 +345,14 @@ impl Executor for Lent {
             Box::pin(async move {
                 let refs: Vec<_> = sets.iter().map(Owned::refs).collect();
                 let refs: Vec<&[_]> = refs.iter().map(Vec::as_slice).collect();
-                db.execute_many(&sql, &refs).await
+                by.pin(|| db.execute_many(&sql, &refs)).await
             })
         })
     }
 
+    #[track_caller]
     fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        let by = Call::here("run_batch");
         let mut statements = Vec::with_capacity(batch.len());
         for (index, statement) in batch.statements().iter().enumerate() {
             let owned = match self.owned(statement.sql(), statement.params()) {
@@ -324,7 +368,7 @@ impl Executor for Lent {
                 for ((sql, _, fetches), params) in statements.iter().zip(&refs) {
                     batch = if *fetches { batch.fetch_all(sql, params) } else { batch.execute(sql, params) };
                 }
-                db.run_batch(&batch).await
+                by.pin(|| db.run_batch(&batch)).await
             })
         })
     }

@@ -15,16 +15,20 @@ use postgres_types::ToSql;
 use tokio::sync::oneshot;
 
 use super::{
-    admission::Admission,
+    admission::{Admission, Applicant, Permit},
     params::Types,
-    runs::{self, Runs, offloaded_executor},
+    runs::Runs,
     threads::{Panic, Threads},
-    worker::{self, Level, Streaming},
+    worker::{self, Busy, Level, Streaming},
 };
 use crate::{
     AsyncDatabaseService, AsyncExecutor, AsyncSession, AsyncTransaction, Batch, BytesStream, Canceller,
-    DatabaseService, Description, EachRow, Error, ErrorKind, Executor, Outcome, PoolStatus, Result, Row, RowStream,
-    Session, TransactionOptions,
+    DatabaseService, Description, EachRow, Error, ErrorKind, Executor, Holder, Outcome, PoolStatus, Result, Row,
+    RowStream, Session, TransactionOptions,
+    call::Call,
+    forward::{Later, written_out_async_executor},
+    holders::{Hold, Origin},
+    located::located,
 };
 
 /// Any blocking service as an async one: its calls run on threads that may block.
@@ -95,16 +99,20 @@ impl Offloaded {
     ///
     /// `PoolTimeout` if no permit came free in time; what [`session`](DatabaseService::session) fails with; the
     /// closure's own.
-    pub async fn run<T, E, F>(&self, closure: F) -> Result<T, E>
+    #[track_caller]
+    pub fn run<T, E, F>(&self, closure: F) -> impl Future<Output = Result<T, E>> + Send
     where
         F: FnOnce(&mut dyn Session) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let service = self.0.service.clone();
-        match self.admit(move || closure(&mut *service.session()?)).await? {
-            Ok(result) => result,
-            Err(panic) => resume_unwind(panic),
+        let (service, by) = (self.0.service.clone(), Call::here("run"));
+        async move {
+            let closure = move || closure(&mut *by.pin(|| service.session())?);
+            match self.admit_by(by, closure).await? {
+                Ok(result) => result,
+                Err(panic) => resume_unwind(panic),
+            }
         }
     }
 
@@ -113,47 +121,72 @@ impl Offloaded {
     /// # Errors
     ///
     /// `PoolTimeout` if no permit came free in time. Within: what the call panicked with.
-    pub async fn admit<T, F>(&self, call: F) -> Result<Result<T, Panic>>
+    #[track_caller]
+    pub fn admit<T, F>(&self, call: F) -> impl Future<Output = Result<Result<T, Panic>>> + Send
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let permit = self.0.admission.enter().await?;
+        self.admit_by(Call::here("admit"), call)
+    }
+
+    async fn admit_by<T: Send + 'static>(
+        &self,
+        by: Call,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Result<T, Panic>> {
+        let origin = Origin::current().await;
+        let (permit, _) = self.enter(Applicant { call: by, origin: origin.clone(), keeps: None }).await?;
         let run = move || {
             // Declared first, so dropped last: after the connection has been given back.
             let _permit = permit;
-            call()
+            origin.enter(call)
         };
         self.0.threads.run(run).await
     }
 
-    /// Has a blocking thread serve something once there is a permit, and does not wait for its end.
-    async fn detach(&self, serve: impl FnOnce(&dyn DatabaseService) + Send + 'static) -> Result<()> {
-        let permit = self.0.admission.enter().await?;
+    /// Has a blocking thread serve something once there is a permit, and does not wait for its end. What it gives notes
+    /// that the caller keeps the connection.
+    async fn detach(
+        &self,
+        by: Call,
+        busy: Arc<Busy>,
+        serve: impl FnOnce(&dyn DatabaseService) + Send + 'static,
+    ) -> Result<Option<Hold>> {
+        let origin = Origin::current().await;
+        let (permit, hold) = self.enter(Applicant { call: by, origin: origin.clone(), keeps: Some(busy) }).await?;
         let service = self.0.service.clone();
         self.0.threads.start(move || {
             let _permit = permit;
-            serve(&*service);
-        })
+            origin.enter(|| serve(&*service));
+        })?;
+        Ok(hold)
+    }
+
+    async fn enter(&self, applicant: Applicant) -> Result<(Permit, Option<Hold>)> {
+        self.0.admission.enter(applicant, || self.0.service.holders()).await
     }
 
     /// Runs a call on the service itself.
     async fn on_service<T: Send + 'static>(
         &self,
+        by: Call,
         call: impl FnOnce(&dyn DatabaseService) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let service = self.0.service.clone();
-        self.admit(move || call(&*service)).await?.unwrap_or_else(|panic| resume_unwind(panic))
+        self.admit_by(by, move || call(&*service)).await?.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     async fn open(
         &self,
-        serve: impl FnOnce(&dyn DatabaseService, oneshot::Sender<Result<Level>>) + Send + 'static,
+        by: Call,
+        serve: impl FnOnce(&dyn DatabaseService, Arc<Busy>, oneshot::Sender<Result<Level>>) + Send + 'static,
     ) -> Result<Held> {
-        let (opened, level) = oneshot::channel();
-        self.detach(move |service| serve(service, opened)).await?;
+        let ((opened, level), busy) = (oneshot::channel(), Arc::<Busy>::default());
+        let (_opening, serving) = (busy.calling(), busy.clone());
+        let hold = self.detach(by, busy.clone(), move |service| serve(service, serving, opened)).await?;
         let level = level.await.unwrap_or_else(|_| Err(gone()))?;
-        Ok(Held { level, types: self.0.types.clone() })
+        Ok(Held { level, types: self.0.types.clone(), _hold: hold })
     }
 }
 
@@ -168,12 +201,13 @@ impl Runs for Offloaded {
 
     async fn call<T: Send + 'static>(
         &self,
+        by: Call,
         call: impl FnOnce(&dyn Executor) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let running = Running::new(self.0.clone());
         let stage = running.stage.clone();
-        let result = self.on_service(move |service| {
-            let session = service.session()?;
+        let result = self.on_service(by, move |service| {
+            let session = by.pin(|| service.session())?;
             if !stage.begins(session.canceller()) {
                 return Err(Error::new(ErrorKind::PoolClosed, "the caller has given up"));
             }
@@ -186,9 +220,8 @@ impl Runs for Offloaded {
         result
     }
 
-    async fn stream(&self, call: impl FnOnce(&dyn Executor) + Send + 'static) -> Result<Option<Streaming>> {
-        self.detach(move |service| call(&service)).await?;
-        Ok(None)
+    async fn stream(&self, by: Call, call: impl FnOnce(&dyn Executor) + Send + 'static) -> Result<Streaming> {
+        self.detach(by, Arc::default(), move |service| by.pin(|| call(&service))).await.map(Streaming::alone)
     }
 }
 
@@ -271,11 +304,12 @@ impl Shared {
 struct Held {
     level: Level,
     types: Arc<Types>,
+    _hold: Option<Hold>,
 }
 
 impl Held {
     fn within(&self, level: Level) -> Self {
-        Self { level, types: self.types.clone() }
+        Self { level, types: self.types.clone(), _hold: None }
     }
 }
 
@@ -286,37 +320,72 @@ impl Runs for Held {
 
     async fn call<T: Send + 'static>(
         &self,
+        _: Call,
         call: impl FnOnce(&dyn Executor) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.level.call(call).await
     }
 
-    async fn stream(&self, call: impl FnOnce(&dyn Executor) + Send + 'static) -> Result<Option<Streaming>> {
-        self.level.stream(call).map(Some)
+    async fn stream(&self, _: Call, call: impl FnOnce(&dyn Executor) + Send + 'static) -> Result<Streaming> {
+        self.level.stream(call)
     }
 }
 
-offloaded_executor!([] Offloaded);
-offloaded_executor!([] Held);
+written_out_async_executor!([] Offloaded, located);
+written_out_async_executor!([] Held, located);
 
 #[async_trait]
 impl AsyncDatabaseService for Offloaded {
-    async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn AsyncTransaction>> {
-        let held = self.open(move |service, opened| worker::serve_transaction(service, options, opened));
-        Ok(Box::new(held.await?))
+    #[track_caller]
+    fn begin<'life0, 'async_trait>(
+        &'life0 self,
+        options: TransactionOptions,
+    ) -> Later<'async_trait, Box<dyn AsyncTransaction>>
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        let by = Call::here("begin");
+        Box::pin(async move {
+            let held = self.open(by, move |service, busy, opened| {
+                worker::serve_transaction(service, options, by, busy, opened);
+            });
+            let transaction: Box<dyn AsyncTransaction> = Box::new(held.await?);
+            Ok(transaction)
+        })
     }
 
-    async fn session(&self) -> Result<Box<dyn AsyncSession>> {
-        Ok(Box::new(self.open(worker::serve_session).await?))
+    #[track_caller]
+    fn session<'life0, 'async_trait>(&'life0 self) -> Later<'async_trait, Box<dyn AsyncSession>>
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        let by = Call::here("session");
+        Box::pin(async move {
+            let held = self.open(by, move |service, busy, opened| worker::serve_session(service, by, busy, opened));
+            let session: Box<dyn AsyncSession> = Box::new(held.await?);
+            Ok(session)
+        })
     }
 
-    async fn ping(&self) -> Result<()> {
-        self.on_service(|service| service.ping()).await
+    #[track_caller]
+    fn ping<'life0, 'async_trait>(&'life0 self) -> Later<'async_trait, ()>
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        let by = Call::here("ping");
+        Box::pin(self.on_service(by, move |service| by.pin(|| service.ping())))
     }
 
     fn status(&self) -> PoolStatus {
         let status = self.0.service.status();
         PoolStatus { waiting: status.waiting + self.0.admission.waiting(), ..status }
+    }
+
+    fn holders(&self) -> Vec<Holder> {
+        self.0.service.holders()
     }
 
     async fn close(&self, deadline: Duration) -> Result<()> {

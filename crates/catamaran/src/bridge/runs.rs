@@ -17,7 +17,9 @@ use super::{
     worker::Streaming,
 };
 use crate::{
-    Batch, BytesStream, Description, EachRow, Error, ErrorKind, Executor, Outcome, Result, RowStream,
+    Batch, BytesStream, Description, EachRow, Error, ErrorKind, Executor, Outcome, Result, Row, RowStream,
+    call::Call,
+    located::Located,
     stream::{AsyncIter, Iter},
 };
 
@@ -32,40 +34,43 @@ pub(super) trait Runs: Send + Sync {
     /// Runs a call, and waits for what comes of it.
     fn call<T: Send + 'static>(
         &self,
+        by: Call,
         call: impl FnOnce(&dyn Executor) -> Result<T> + Send + 'static,
     ) -> impl Future<Output = Result<T>> + Send;
 
     /// Has a call run that hands over items while it runs, and waits only until it may.
     fn stream(
         &self,
+        by: Call,
         call: impl FnOnce(&dyn Executor) + Send + 'static,
-    ) -> impl Future<Output = Result<Option<Streaming>>> + Send;
+    ) -> impl Future<Output = Result<Streaming>> + Send;
 }
 
 /// Parameters that can go to another thread.
-async fn owned(runs: &impl Runs, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Owned> {
+async fn owned(runs: &impl Runs, by: Call, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Owned> {
     if params.is_empty() {
         return Ok(Owned::default());
     }
     let types = match runs.types().of(sql) {
         Some(types) => types,
-        None => runs.types().learn(sql, describe(runs, sql).await?.params()),
+        None => runs.types().learn(sql, describe(runs, by, sql).await?.params()),
     };
     Ok(Owned::new(&types, params))
 }
 
 /// Runs a statement with parameters, once more if it asks for other types than it did.
-pub(super) async fn with_params<T: Send + 'static>(
+async fn with_params<T: Send + 'static>(
     runs: &impl Runs,
+    by: Call,
     sql: &str,
     params: &[&(dyn ToSql + Sync)],
     call: impl Fn(&dyn Executor, &str, &[&(dyn ToSql + Sync)]) -> Result<T> + Copy + Send + 'static,
 ) -> Result<T> {
     let mut again = true;
     loop {
-        let owned = owned(runs, sql, params).await?;
+        let owned = owned(runs, by, sql, params).await?;
         let (text, given) = (sql.to_owned(), owned.clone());
-        match runs.call(move |db| call(db, &text, &given.refs())).await {
+        match runs.call(by, move |db| call(db, &text, &given.refs())).await {
             Err(_) if owned.is_stale() && again => again = false,
             result => return result,
         }
@@ -73,27 +78,33 @@ pub(super) async fn with_params<T: Send + 'static>(
     }
 }
 
-pub(super) async fn describe(runs: &impl Runs, sql: &str) -> Result<Description> {
+async fn describe(runs: &impl Runs, by: Call, sql: &str) -> Result<Description> {
     let sql = sql.to_owned();
-    runs.call(move |db| db.describe(&sql)).await
+    runs.call(by, move |db| db.describe(&sql)).await
 }
 
-pub(super) async fn each(runs: &impl Runs, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
-    let mut rows = rows(runs, sql, params).await?;
+async fn each_row(
+    runs: &impl Runs,
+    by: Call,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+    each: EachRow<'_>,
+) -> Result<()> {
+    let mut rows = rows(runs, by, sql, params).await?;
     while let Some(row) = rows.next().await {
         each(&row?)?;
     }
     Ok(())
 }
 
-pub(super) async fn rows(runs: &impl Runs, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'static>> {
-    let (sql, params) = (sql.to_owned(), owned(runs, sql, params).await?);
-    items(runs, move |db, give| give(db.fetch_iter(&sql, &params.refs()))).await
+async fn rows(runs: &impl Runs, by: Call, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'static>> {
+    let (sql, params) = (sql.to_owned(), owned(runs, by, sql, params).await?);
+    items(runs, by, move |db, give| give(db.fetch_iter(&sql, &params.refs()))).await
 }
 
-pub(super) async fn copy_out(runs: &impl Runs, sql: &str) -> Result<BytesStream<'static>> {
+async fn copy_out(runs: &impl Runs, by: Call, sql: &str) -> Result<BytesStream<'static>> {
     let sql = sql.to_owned();
-    items(runs, move |db, give| give(db.copy_out(&sql))).await
+    items(runs, by, move |db, give| give(db.copy_out(&sql))).await
 }
 
 /// What takes an iterator's items.
@@ -101,10 +112,11 @@ type Give<'a, T> = &'a mut (dyn FnMut(Result<Iter<'_, T>>) + 'a);
 
 async fn items<T: Send + 'static>(
     runs: &impl Runs,
+    by: Call,
     open: impl FnOnce(&dyn Executor, Give<'_, T>) + Send + 'static,
 ) -> Result<AsyncIter<'static, T>> {
     let ((opened, answer), (items, taken)) = (oneshot::channel(), mpsc::channel::<Result<T>>(AHEAD));
-    let streaming = runs.stream(move |db| {
+    let streaming = runs.stream(by, move |db| {
         let mut opened = Some(opened);
         open(db, &mut |iter| {
             let Some(opened) = opened.take() else { return };
@@ -129,13 +141,14 @@ async fn items<T: Send + 'static>(
     })))
 }
 
-pub(super) async fn copy_in(
+async fn copy_in(
     runs: &impl Runs,
+    by: Call,
     sql: &str,
     chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin),
 ) -> Result<u64> {
     let (sql, (data, mut taken)) = (sql.to_owned(), mpsc::channel::<Option<Result<Bytes>>>(AHEAD));
-    let copying = runs.call(move |db| {
+    let copying = runs.call(by, move |db| {
         // `None` is the end. Without it, whoever sends has given up, and the server must not keep what has come.
         let mut ended = false;
         let mut chunks = std::iter::from_fn(|| match taken.blocking_recv() {
@@ -162,29 +175,29 @@ pub(super) async fn copy_in(
     }
 }
 
-pub(super) async fn execute_many(runs: &impl Runs, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+async fn execute_many(runs: &impl Runs, by: Call, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
     let mut owned_sets = Vec::with_capacity(sets.len());
     for (index, params) in sets.iter().enumerate() {
-        owned_sets.push(owned(runs, sql, params).await.map_err(|error| error.in_set(index))?);
+        owned_sets.push(owned(runs, by, sql, params).await.map_err(|error| error.in_set(index))?);
     }
     let sql = sql.to_owned();
-    runs.call(move |db| {
+    runs.call(by, move |db| {
         let refs: Vec<_> = owned_sets.iter().map(Owned::refs).collect();
         db.execute_many(&sql, &refs.iter().map(Vec::as_slice).collect::<Vec<_>>())
     })
     .await
 }
 
-pub(super) async fn run_batch(runs: &impl Runs, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+async fn run_batch(runs: &impl Runs, by: Call, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
     let mut statements = Vec::with_capacity(batch.len());
     for (index, statement) in batch.statements().iter().enumerate() {
-        let params = match owned(runs, statement.sql(), statement.params()).await {
+        let params = match owned(runs, by, statement.sql(), statement.params()).await {
             Err(error) if error.kind() == ErrorKind::Server && index > 0 => Owned::natural(statement.params()),
             result => result.map_err(|error| error.in_statement(index))?,
         };
         statements.push((statement.sql().to_owned(), params, statement.fetches()));
     }
-    runs.call(move |db| {
+    runs.call(by, move |db| {
         let refs: Vec<_> = statements.iter().map(|(_, params, _)| params.refs()).collect();
         let mut batch = Batch::new();
         for ((sql, _, fetches), params) in statements.iter().zip(&refs) {
@@ -199,64 +212,58 @@ fn given_up() -> Error {
     Error::new(ErrorKind::PoolClosed, "the other side of the bridge has given up")
 }
 
-/// Implements `AsyncExecutor` for what [`Runs`] calls.
-macro_rules! offloaded_executor {
-    ([$($generics:tt)*] $type:ty) => {
-        #[async_trait]
-        impl<$($generics)*> AsyncExecutor for $type {
-            async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-                runs::with_params(self, sql, params, |db, sql, params| db.execute(sql, params)).await
-            }
+impl<R: Runs> Located for R {
+    async fn execute(&self, by: Call, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        with_params(self, by, sql, params, |db, sql, params| db.execute(sql, params)).await
+    }
 
-            async fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-                runs::with_params(self, sql, params, |db, sql, params| db.fetch_all(sql, params)).await
-            }
+    async fn fetch_all(&self, by: Call, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        with_params(self, by, sql, params, |db, sql, params| db.fetch_all(sql, params)).await
+    }
 
-            async fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-                runs::with_params(self, sql, params, |db, sql, params| db.fetch_one(sql, params)).await
-            }
+    async fn fetch_one(&self, by: Call, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+        with_params(self, by, sql, params, |db, sql, params| db.fetch_one(sql, params)).await
+    }
 
-            async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-                runs::with_params(self, sql, params, |db, sql, params| db.fetch_optional(sql, params)).await
-            }
+    async fn fetch_optional(&self, by: Call, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
+        with_params(self, by, sql, params, |db, sql, params| db.fetch_optional(sql, params)).await
+    }
 
-            async fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
-                runs::each(self, sql, params, each).await
-            }
+    async fn fetch_each(&self, by: Call, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+        each_row(self, by, sql, params, each).await
+    }
 
-            async fn batch_execute(&self, sql: &str) -> Result<()> {
-                let sql = sql.to_owned();
-                self.call(move |db| db.batch_execute(&sql)).await
-            }
+    async fn batch_execute(&self, by: Call, sql: &str) -> Result<()> {
+        let sql = sql.to_owned();
+        self.call(by, move |db| db.batch_execute(&sql)).await
+    }
 
-            async fn fetch_stream(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'_>> {
-                runs::rows(self, sql, params).await
-            }
+    async fn fetch_stream(&self, by: Call, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'_>> {
+        rows(self, by, sql, params).await
+    }
 
-            async fn copy_in(
-                &self,
-                sql: &str,
-                chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin),
-            ) -> Result<u64> {
-                runs::copy_in(self, sql, chunks).await
-            }
+    async fn copy_in(
+        &self,
+        by: Call,
+        sql: &str,
+        chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin),
+    ) -> Result<u64> {
+        copy_in(self, by, sql, chunks).await
+    }
 
-            async fn copy_out(&self, sql: &str) -> Result<BytesStream<'_>> {
-                runs::copy_out(self, sql).await
-            }
+    async fn copy_out(&self, by: Call, sql: &str) -> Result<BytesStream<'_>> {
+        copy_out(self, by, sql).await
+    }
 
-            async fn describe(&self, sql: &str) -> Result<Description> {
-                runs::describe(self, sql).await
-            }
+    async fn describe(&self, by: Call, sql: &str) -> Result<Description> {
+        describe(self, by, sql).await
+    }
 
-            async fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
-                runs::execute_many(self, sql, sets).await
-            }
+    async fn execute_many(&self, by: Call, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+        execute_many(self, by, sql, sets).await
+    }
 
-            async fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
-                runs::run_batch(self, batch).await
-            }
-        }
-    };
+    async fn run_batch(&self, by: Call, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+        run_batch(self, by, batch).await
+    }
 }
-pub(super) use offloaded_executor;

@@ -5,18 +5,22 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{DatabaseService, Error, ErrorKind, Executor, Result, Session, Transaction, TransactionOptions};
+use crate::{
+    DatabaseService, Error, ErrorKind, Executor, Result, Session, Transaction, TransactionOptions,
+    call::Call,
+    holders::{Hold, Work},
+};
 
 /// What is run on the innermost level.
-type Call = Box<dyn FnOnce(&dyn Executor) + Send>;
+type Run = Box<dyn FnOnce(&dyn Executor) + Send>;
 
 enum Job {
-    Call(Call),
+    Run(Run),
     Begin(TransactionOptions, oneshot::Sender<Result<Level>>),
     Savepoint(oneshot::Sender<Result<Level>>),
     Commit(oneshot::Sender<Result<()>>),
@@ -31,14 +35,51 @@ pub(super) struct Level {
     jobs: mpsc::UnboundedSender<Job>,
     /// Someone takes the rows of a stream.
     streaming: Arc<AtomicBool>,
+    busy: Arc<Busy>,
     ended: bool,
 }
 
+/// Whether a call is under way on a level of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Busy(AtomicUsize);
+
+/// A call is under way, until this is dropped.
+pub(super) struct Calling<'a>(&'a Busy);
+
+impl Busy {
+    pub(super) fn calling(&self) -> Calling<'_> {
+        self.0.fetch_add(1, SeqCst);
+        Calling(self)
+    }
+}
+
+impl Drop for Calling<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Work for Busy {
+    /// The service itself tells of its statements.
+    fn statement(&self) -> Option<String> {
+        None
+    }
+
+    fn is_running(&self) -> bool {
+        self.0.load(SeqCst) > 0
+    }
+}
+
 /// Has a session opened, and serves it on this thread until it ends.
-pub(super) fn serve_session(service: &dyn DatabaseService, opened: oneshot::Sender<Result<Level>>) {
-    match service.session() {
+pub(super) fn serve_session(
+    service: &dyn DatabaseService,
+    by: Call,
+    busy: Arc<Busy>,
+    opened: oneshot::Sender<Result<Level>>,
+) {
+    match by.pin(|| service.session()) {
         Ok(mut session) => {
-            let (level, mut jobs) = Level::new();
+            let (level, mut jobs) = Level::new(busy);
             if opened.send(Ok(level)).is_ok() {
                 in_session(&mut *session, &mut jobs);
             }
@@ -51,11 +92,13 @@ pub(super) fn serve_session(service: &dyn DatabaseService, opened: oneshot::Send
 pub(super) fn serve_transaction(
     service: &dyn DatabaseService,
     options: TransactionOptions,
+    by: Call,
+    busy: Arc<Busy>,
     opened: oneshot::Sender<Result<Level>>,
 ) {
-    match service.begin(options) {
+    match by.pin(|| service.begin(options)) {
         Ok(transaction) => {
-            let (level, mut jobs) = Level::new();
+            let (level, mut jobs) = Level::new(busy);
             if opened.send(Ok(level)).is_ok() {
                 in_transaction(transaction, &mut jobs);
             }
@@ -67,7 +110,7 @@ pub(super) fn serve_transaction(
 fn in_session(session: &mut dyn Session, jobs: &mut Jobs) {
     while let Some(job) = jobs.queue.blocking_recv() {
         match job {
-            Job::Call(call) => call(&*session),
+            Job::Run(call) => call(&*session),
             Job::Begin(options, opened) => jobs.nest(session.begin(options), opened),
             Job::End => return,
             Job::Savepoint(opened) => drop(opened.send(Err(misplaced()))),
@@ -79,7 +122,7 @@ fn in_session(session: &mut dyn Session, jobs: &mut Jobs) {
 fn in_transaction(mut transaction: Box<dyn Transaction + '_>, jobs: &mut Jobs) {
     while let Some(job) = jobs.queue.blocking_recv() {
         match job {
-            Job::Call(call) => call(&*transaction),
+            Job::Run(call) => call(&*transaction),
             Job::Savepoint(opened) => jobs.nest(transaction.savepoint(), opened),
             Job::Commit(done) => return drop(done.send(transaction.commit())),
             Job::Rollback(done) => return drop(done.send(transaction.rollback())),
@@ -102,6 +145,7 @@ struct Jobs {
     queue: mpsc::UnboundedReceiver<Job>,
     sender: mpsc::WeakUnboundedSender<Job>,
     streaming: Arc<AtomicBool>,
+    busy: Arc<Busy>,
 }
 
 impl Jobs {
@@ -112,7 +156,7 @@ impl Jobs {
             Err(error) => return drop(opened.send(Err(error))),
         };
         let Some(jobs) = self.sender.upgrade() else { return };
-        let level = Level { jobs, streaming: self.streaming.clone(), ended: false };
+        let level = Level { jobs, streaming: self.streaming.clone(), busy: self.busy.clone(), ended: false };
         // Dropped unseen, the level itself asks for its end.
         match opened.send(Ok(level)) {
             Ok(()) => {}
@@ -123,10 +167,10 @@ impl Jobs {
 }
 
 impl Level {
-    fn new() -> (Self, Jobs) {
+    fn new(busy: Arc<Busy>) -> (Self, Jobs) {
         let ((jobs, queue), streaming) = (mpsc::unbounded_channel(), Arc::<AtomicBool>::default());
-        let waiting = Jobs { queue, sender: jobs.downgrade(), streaming: streaming.clone() };
-        (Self { jobs, streaming, ended: false }, waiting)
+        let waiting = Jobs { queue, sender: jobs.downgrade(), streaming: streaming.clone(), busy: busy.clone() };
+        (Self { jobs, streaming, busy, ended: false }, waiting)
     }
 
     /// Runs something on this level.
@@ -135,8 +179,9 @@ impl Level {
         call: impl FnOnce(&dyn Executor) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.is_free()?;
+        let _calling = self.busy.calling();
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Call(Box::new(move |db| drop(reply.send(call(db))))))?;
+        self.send(Job::Run(Box::new(move |db| drop(reply.send(call(db))))))?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -144,8 +189,8 @@ impl Level {
     pub(super) fn stream(&self, call: impl FnOnce(&dyn Executor) + Send + 'static) -> Result<Streaming> {
         self.is_free()?;
         self.streaming.store(true, SeqCst);
-        let streaming = Streaming(self.streaming.clone());
-        self.send(Job::Call(Box::new(call)))?;
+        let streaming = Streaming { level: Some(self.streaming.clone()), _hold: None };
+        self.send(Job::Run(Box::new(call)))?;
         Ok(streaming)
     }
 
@@ -167,6 +212,7 @@ impl Level {
 
     async fn open(&self, job: impl FnOnce(oneshot::Sender<Result<Self>>) -> Job) -> Result<Self> {
         self.is_free()?;
+        let _calling = self.busy.calling();
         let (opened, level) = oneshot::channel();
         self.send(job(opened))?;
         level.await.unwrap_or_else(|_| Err(gone()))
@@ -174,6 +220,8 @@ impl Level {
 
     async fn end(mut self, job: impl FnOnce(oneshot::Sender<Result<()>>) -> Job) -> Result<()> {
         self.is_free()?;
+        let busy = self.busy.clone();
+        let _calling = busy.calling();
         let (done, result) = oneshot::channel();
         self.send(job(done))?;
         self.ended = true;
@@ -199,10 +247,22 @@ impl Drop for Level {
 }
 
 /// A stream has the connection until this is dropped.
-pub(super) struct Streaming(Arc<AtomicBool>);
+pub(super) struct Streaming {
+    level: Option<Arc<AtomicBool>>,
+    _hold: Option<Hold>,
+}
+
+impl Streaming {
+    /// On a thread of its own.
+    pub(super) fn alone(hold: Option<Hold>) -> Self {
+        Self { level: None, _hold: hold }
+    }
+}
 
 impl Drop for Streaming {
     fn drop(&mut self) {
-        self.0.store(false, SeqCst);
+        if let Some(level) = &self.level {
+            level.store(false, SeqCst);
+        }
     }
 }

@@ -28,6 +28,10 @@ pub const SHARING_BUDGET: Duration = Duration::from_micros(500);
 pub const SHARING_DEPTH: u32 = 64;
 /// How many connections of a budget each service has for itself.
 pub const BUDGET_RESERVE: u32 = 1;
+/// After which time it is reported that a connection is held.
+pub const LEAK_AFTER: Duration = Duration::from_secs(60);
+/// Whether a second checkout of one caller fails where it would wait for the first.
+pub const NESTED_CHECKOUT_FAILS: bool = true;
 /// When the server cancels a statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Whether TCP keepalive probes are sent.
@@ -123,6 +127,12 @@ pub const TABLE: &[Setting] = &[
         "budget_reserve",
         Value::Count(BUDGET_RESERVE as u64),
         "connections of the budget that each service has for itself",
+    ),
+    row("leak_after", Value::Time(LEAK_AFTER), "a connection held for longer is reported; 0 = never"),
+    row(
+        "nested_checkout_fails",
+        Value::Switch(NESTED_CHECKOUT_FAILS),
+        "a second connection of one caller fails at once where all are kept",
     ),
     row("statement_timeout", Value::Time(STATEMENT_TIMEOUT), "the server cancels a longer statement; 0 = not sent"),
     row("keepalives", Value::Switch(KEEPALIVES), "TCP keepalive probes"),

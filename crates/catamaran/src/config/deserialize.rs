@@ -43,6 +43,8 @@ struct Fields {
     sharing: Option<bool>,
     sharing_budget: Option<Seconds>,
     sharing_depth: Option<u32>,
+    leak_after: Option<Seconds>,
+    nested_checkout_fails: Option<bool>,
     budget: Option<u32>,
     budget_reserve: Option<u32>,
     statement_timeout: Option<Seconds>,
@@ -102,9 +104,10 @@ impl Fields {
         config.budget = self.budget;
         set! {
             config, self:
-            max_size lifetime_jitter statement_cache_size sharing sharing_depth budget_reserve keepalives keepalives_retries;
+            max_size lifetime_jitter statement_cache_size sharing sharing_depth budget_reserve
+            nested_checkout_fails keepalives keepalives_retries;
             checkout_timeout connect_timeout idle_timeout max_lifetime test_after_idle test_timeout sharing_budget
-            statement_timeout keepalives_idle keepalives_interval tcp_user_timeout
+            leak_after statement_timeout keepalives_idle keepalives_interval tcp_user_timeout
         }
         config.validate()?;
         Ok(config)

@@ -83,6 +83,8 @@ pub struct Config {
     keepalives_interval: Duration,
     keepalives_retries: u32,
     tcp_user_timeout: Duration,
+    leak_after: Duration,
+    nested_checkout_fails: bool,
     budget: Option<u32>,
     budget_reserve: u32,
     #[cfg(feature = "blocking")]
@@ -115,6 +117,8 @@ impl Default for Config {
             keepalives_interval: defaults::KEEPALIVES_INTERVAL,
             keepalives_retries: defaults::KEEPALIVES_RETRIES,
             tcp_user_timeout: defaults::TCP_USER_TIMEOUT,
+            leak_after: defaults::LEAK_AFTER,
+            nested_checkout_fails: defaults::NESTED_CHECKOUT_FAILS,
             budget: None,
             budget_reserve: defaults::BUDGET_RESERVE,
             #[cfg(feature = "blocking")]
@@ -255,6 +259,8 @@ impl fmt::Debug for Config {
             .field("keepalives_interval", &self.keepalives_interval)
             .field("keepalives_retries", &self.keepalives_retries)
             .field("tcp_user_timeout", &self.tcp_user_timeout)
+            .field("leak_after", &self.leak_after)
+            .field("nested_checkout_fails", &self.nested_checkout_fails)
             .field("budget", &self.budget)
             .field("budget_reserve", &self.budget_reserve)
             .finish()

@@ -4,6 +4,10 @@ use super::{Config, driver};
 #[cfg(feature = "blocking")]
 use crate::guard::Rules;
 use crate::tls::SslMode;
+#[cfg(any(feature = "async", feature = "blocking"))]
+use crate::{budget::Budget, holders::Holders};
+#[cfg(any(feature = "async", feature = "blocking"))]
+use std::sync::Arc;
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -231,6 +235,23 @@ impl Config {
         /// How many statements may be on a shared connection at once.
         get_sharing_depth;
 
+        /// Sets after which time it is reported that a connection is held, once, as a `tracing` event; zero is never.
+        /// Default 60 s.
+        => leak_after: Duration,
+        /// After which time it is reported that a connection is held; zero is never.
+        get_leak_after;
+
+        /// Sets whether a call fails at once, with
+        /// [`NestedCheckout`](crate::ErrorKind::NestedCheckout), that needs a connection while its caller keeps one
+        /// already, in a transaction, a session or a stream, and all others are kept too. Default on.
+        ///
+        /// Off, it waits as any other: for `checkout_timeout`, unless one of the others ends. What runs at the same time
+        /// within one task, as in `join!`, can be mistaken for one caller if its connection has nothing to do at that
+        /// moment.
+        => nested_checkout_fails: bool,
+        /// Whether a call fails at once that needs a connection while its caller keeps one and all others are kept too.
+        get_nested_checkout_fails;
+
         /// Sets when the server cancels a statement, in whole milliseconds; zero is not sent. Default 60 s.
         ///
         /// It goes to the server as a startup option, which PgBouncer refuses unless its `ignore_startup_parameters`
@@ -303,16 +324,33 @@ impl Config {
 
     /// The budget of a service that shares it with none.
     #[cfg(any(feature = "async", feature = "blocking"))]
-    pub(crate) fn own_budget(&self) -> Option<std::sync::Arc<crate::budget::Budget>> {
-        Some(crate::budget::Budget::new(self.budget? as usize, 0))
+    pub(crate) fn own_budget(&self) -> Option<Arc<Budget>> {
+        self.budget_with(0)
     }
 
     /// The budget of all services that there are.
     #[cfg(any(feature = "async", feature = "blocking"))]
-    pub(crate) fn shared_budget(&self) -> Option<std::sync::Arc<crate::budget::Budget>> {
+    pub(crate) fn shared_budget(&self) -> Option<Arc<Budget>> {
         let has_both = cfg!(all(feature = "blocking", feature = "async"));
-        let reserve = if has_both { self.budget_reserve as usize } else { 0 };
-        Some(crate::budget::Budget::new(self.budget? as usize, reserve))
+        self.budget_with(if has_both { self.budget_reserve as usize } else { 0 })
+    }
+
+    #[cfg(any(feature = "async", feature = "blocking"))]
+    fn budget_with(&self, reserve: usize) -> Option<Arc<Budget>> {
+        let total = self.budget? as usize;
+        Some(Budget::new(total, reserve, Holders::new(total, self.leak_after)))
+    }
+
+    /// Who holds the connections of a service, or of those that share its budget.
+    #[cfg(any(feature = "async", feature = "blocking"))]
+    pub(crate) fn holders(&self, budget: Option<&Arc<Budget>>) -> Arc<Holders> {
+        budget.map_or_else(|| Holders::new(self.max_size as usize, self.leak_after), |budget| budget.holders().clone())
+    }
+
+    /// How many connections one service can have.
+    #[cfg(any(feature = "async", feature = "blocking"))]
+    pub(crate) fn most_connections(&self, budget: Option<&Arc<Budget>>) -> usize {
+        (self.max_size as usize).min(budget.map_or(usize::MAX, |budget| budget.most()))
     }
 }
 

@@ -225,7 +225,7 @@ fn defaults_are_those_of_the_table() {
     let shown: Vec<_> = defaults::TABLE.iter().map(|setting| setting.default.to_string()).collect();
     assert_eq!(
         shown.join(" | "),
-        "10 | 5 s | 5 s | 10 min | 30 min | 10 % | 1 s | 2 s | 256 | on | 0.5 ms | 64 | none | 1 | 60 s | on | 30 s | 10 s | 3 | 30 s | none | prefer"
+        "10 | 5 s | 5 s | 10 min | 30 min | 10 % | 1 s | 2 s | 256 | on | 0.5 ms | 64 | none | 1 | 60 s | on | 60 s | on | 30 s | 10 s | 3 | 30 s | none | prefer"
     );
 }
 

@@ -22,7 +22,8 @@ impl Config {
     /// The constructors from text check on their own, and so does a service when it is made, so that this is for
     /// finding a mistake early. `max_size` is from 1 to 262143. Times are from 1 ms to 2147483.647 s (24 days), those of
     /// keepalives from 1 s to 32767 s. Zero is permitted for `idle_timeout`, `max_lifetime`, `test_after_idle`,
-    /// `statement_timeout` and `tcp_user_timeout`. `sharing_budget` is up to 1 s, `sharing_depth` from 1 to 4096. `test_timeout` is at most `checkout_timeout`.
+    /// `leak_after`, `statement_timeout` and `tcp_user_timeout`. `sharing_budget` is up to 1 s, `sharing_depth` from 1 to
+    /// 4096. `test_timeout` is at most `checkout_timeout`.
     ///
     /// # Errors
     ///
@@ -43,6 +44,7 @@ impl Config {
         within("test_timeout", Time(self.test_timeout), Time(MILLISECOND)..=Time(self.checkout_timeout))?;
         within("sharing_budget", Time(self.sharing_budget), Time(Duration::ZERO)..=Time(SECOND))?;
         within("sharing_depth", self.sharing_depth, 1..=LARGEST_DEPTH)?;
+        or_zero("leak_after", self.leak_after)?;
         or_zero("statement_timeout", self.statement_timeout)?;
         or_zero("tcp_user_timeout", self.tcp_user_timeout)?;
         if self.keepalives {

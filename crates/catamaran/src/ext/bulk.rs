@@ -6,6 +6,7 @@ use futures_util::stream;
 use crate::{
     AsyncExecutor, BulkOptions, CopyRow, Executor, Result, Row, Unnest,
     bulk::{self, Chunks},
+    call::Call,
     copy,
 };
 
@@ -128,6 +129,7 @@ impl<E: Executor + ?Sized> BulkExt for E {}
 /// before are kept.
 pub trait AsyncBulkExt: AsyncExecutor {
     #[doc = include_str!("../../docs/copy_rows_in_with.md")]
+    #[track_caller]
     fn copy_rows_in_with<R, I>(
         &self,
         table: &str,
@@ -143,6 +145,7 @@ pub trait AsyncBulkExt: AsyncExecutor {
     }
 
     #[doc = include_str!("../../docs/copy_stream_in_with.md")]
+    #[track_caller]
     fn copy_stream_in_with<R, S>(
         &self,
         table: &str,
@@ -154,10 +157,13 @@ pub trait AsyncBulkExt: AsyncExecutor {
         R: CopyRow,
         S: Stream<Item = Result<R>> + Send,
     {
+        let by = Call::here("copy_in");
         async move {
             let (types, copy) = copy::in_sql(table, columns)?;
-            let description = self.describe(&types).await?;
-            let count = self.copy_in(&copy, &mut copy::encoded_stream(description, rows, &mut options)?).await?;
+            let description = by.pin(|| self.describe(&types)).await?;
+            let mut chunks = copy::encoded_stream(description, rows, &mut options)?;
+            let count = by.pin(|| self.copy_in(&copy, &mut chunks)).await?;
+            drop(chunks);
             options.tell(count);
             Ok(count)
         }
@@ -172,6 +178,7 @@ pub trait AsyncBulkExt: AsyncExecutor {
     ///     db.execute_rows("UPDATE providers SET name = $2 WHERE id = $1", names, BulkOptions::new()).await
     /// }
     /// ```
+    #[track_caller]
     fn execute_rows<R, I>(
         &self,
         sql: &str,
@@ -182,7 +189,7 @@ pub trait AsyncBulkExt: AsyncExecutor {
         R: CopyRow + Send + Sync,
         I: IntoIterator<Item = R, IntoIter: Send>,
     {
-        let mut chunks = Chunks::new(rows, SETS, options);
+        let (mut chunks, by) = (Chunks::new(rows, SETS, options), Call::here("execute_many"));
         async move {
             loop {
                 let taken = chunks.take();
@@ -192,7 +199,8 @@ pub trait AsyncBulkExt: AsyncExecutor {
                 let fields = bulk::fields(&taken);
                 let params = bulk::borrowed(&fields);
                 let sets: Vec<_> = params.iter().map(Vec::as_slice).collect();
-                let counts = self.execute_many(sql, &sets).await.map_err(|error| error.shifted(chunks.sent()))?;
+                let counts = by.pin(|| self.execute_many(sql, &sets)).await;
+                let counts = counts.map_err(|error| error.shifted(chunks.sent()))?;
                 chunks.note(taken.len(), counts.iter().sum());
             }
         }
@@ -209,6 +217,7 @@ pub trait AsyncBulkExt: AsyncExecutor {
     ///     db.execute_unnest(sql, names, BulkOptions::new()).await
     /// }
     /// ```
+    #[track_caller]
     fn execute_unnest<R, I>(
         &self,
         sql: &str,
@@ -219,29 +228,35 @@ pub trait AsyncBulkExt: AsyncExecutor {
         R: CopyRow + Send + Sync,
         I: IntoIterator<Item = R, IntoIter: Send>,
     {
-        let mut chunks = Chunks::new(rows, UNNESTED, options);
+        let (mut chunks, by) = (Chunks::new(rows, UNNESTED, options), Call::here("execute"));
         async move {
             loop {
                 let arrays = Unnest::rows_behind(chunks.take(), chunks.sent() as u64)?;
                 if arrays.is_empty() {
                     return Ok(chunks.finish());
                 }
-                let affected = self.execute(sql, &arrays.params()).await?;
+                let params = arrays.params();
+                let affected = by.pin(|| self.execute(sql, &params)).await?;
                 chunks.note(arrays.len(), affected);
             }
         }
     }
 
     #[doc = include_str!("../../docs/fetch_unnest.md")]
+    #[track_caller]
     fn fetch_unnest<R, I>(&self, sql: &str, rows: I) -> impl Future<Output = Result<Vec<Row>>> + Send
     where
         R: CopyRow + Send + Sync,
         I: IntoIterator<Item = R, IntoIter: Send>,
     {
-        let rows = rows.into_iter();
+        let (rows, by) = (rows.into_iter(), Call::here("fetch_all"));
         async move {
             let arrays = Unnest::rows(rows)?;
-            if arrays.is_empty() { Ok(Vec::new()) } else { self.fetch_all(sql, &arrays.params()).await }
+            if arrays.is_empty() {
+                return Ok(Vec::new());
+            }
+            let params = arrays.params();
+            by.pin(|| self.fetch_all(sql, &params)).await
         }
     }
 }

@@ -5,8 +5,8 @@ use futures_util::{StreamExt as _, stream};
 use postgres_types::{FromSqlOwned, ToSql};
 
 use crate::{
-    AsyncExecutor, AsyncIter, BulkOptions, CopyRow, Executor, FromRow, Iter, Result, RowIter, RowReader, RowStream,
-    copy,
+    AsyncExecutor, AsyncIter, BulkOptions, CopyRow, Executor, FromRow, Iter, Result, Row, RowIter, RowReader,
+    RowStream, call::Call, copy,
 };
 
 /// Generic methods of every [`Executor`].
@@ -119,34 +119,41 @@ pub trait AsyncExecutorExt: AsyncExecutor {
     ///     db.fetch_one_as("SELECT id, name FROM providers WHERE id = $1", &[&id]).await
     /// }
     /// ```
+    #[track_caller]
     fn fetch_one_as<T: FromRow>(
         &self,
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> impl Future<Output = Result<T>> + Send {
-        async move { T::from_row(&self.fetch_one(sql, params).await?) }
+        let by = Call::here("fetch_one");
+        async move { T::from_row(&by.pin(|| self.fetch_one(sql, params)).await?) }
     }
 
     #[doc = include_str!("../../docs/fetch_all_as.md")]
+    #[track_caller]
     fn fetch_all_as<T: FromRow + Send>(
         &self,
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> impl Future<Output = Result<Vec<T>>> + Send {
+        let by = Call::here("fetch_each");
         async move {
             let (mut reader, mut all) = (RowReader::new(), Vec::new());
-            self.fetch_each(sql, params, &mut |row| reader.read(row).map(|item| all.push(item))).await?;
+            let mut each = |row: &Row| reader.read(row).map(|item| all.push(item));
+            by.pin(|| self.fetch_each(sql, params, &mut each)).await?;
             Ok(all)
         }
     }
 
     #[doc = include_str!("../../docs/fetch_optional_as.md")]
+    #[track_caller]
     fn fetch_optional_as<T: FromRow>(
         &self,
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> impl Future<Output = Result<Option<T>>> + Send {
-        async move { self.fetch_optional(sql, params).await?.as_ref().map(T::from_row).transpose() }
+        let by = Call::here("fetch_optional");
+        async move { by.pin(|| self.fetch_optional(sql, params)).await?.as_ref().map(T::from_row).transpose() }
     }
 
     #[doc = include_str!("../../docs/fetch_scalar.md")]
@@ -158,23 +165,28 @@ pub trait AsyncExecutorExt: AsyncExecutor {
     ///     db.fetch_scalar("SELECT count(*) FROM providers", &[]).await
     /// }
     /// ```
+    #[track_caller]
     fn fetch_scalar<T: FromSqlOwned>(
         &self,
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> impl Future<Output = Result<T>> + Send {
-        async move { self.fetch_one(sql, params).await?.get(0) }
+        let by = Call::here("fetch_one");
+        async move { by.pin(|| self.fetch_one(sql, params)).await?.get(0) }
     }
 
     #[doc = include_str!("../../docs/stream_as.md")]
+    #[track_caller]
     fn fetch_stream_as<'a, T: FromRow + 'a>(
         &'a self,
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> impl Future<Output = Result<AsyncIter<'a, T>>> + Send {
+        let by = Call::here("fetch_stream");
         async move {
             let mut reader = RowReader::new();
-            Ok(AsyncIter::new(self.fetch_stream(sql, params).await?.map(move |row| reader.read(&row?))))
+            let rows = by.pin(|| self.fetch_stream(sql, params)).await?;
+            Ok(AsyncIter::new(rows.map(move |row| reader.read(&row?))))
         }
     }
 
@@ -187,6 +199,7 @@ pub trait AsyncExecutorExt: AsyncExecutor {
     ///     db.copy_rows_in("providers", &["id", "name"], names).await
     /// }
     /// ```
+    #[track_caller]
     fn copy_rows_in<R, I>(&self, table: &str, columns: &[&str], rows: I) -> impl Future<Output = Result<u64>> + Send
     where
         R: CopyRow,
@@ -196,24 +209,30 @@ pub trait AsyncExecutorExt: AsyncExecutor {
     }
 
     #[doc = include_str!("../../docs/copy_stream_in.md")]
+    #[track_caller]
     fn copy_stream_in<R, S>(&self, table: &str, columns: &[&str], rows: S) -> impl Future<Output = Result<u64>> + Send
     where
         R: CopyRow,
         S: Stream<Item = Result<R>> + Send,
     {
+        let by = Call::here("copy_in");
         async move {
             let (types, copy) = copy::in_sql(table, columns)?;
             let mut options = BulkOptions::new();
-            let mut chunks = copy::encoded_stream(self.describe(&types).await?, rows, &mut options)?;
-            self.copy_in(&copy, &mut chunks).await
+            let description = by.pin(|| self.describe(&types)).await?;
+            let mut chunks = copy::encoded_stream(description, rows, &mut options)?;
+            by.pin(|| self.copy_in(&copy, &mut chunks)).await
         }
     }
 
     #[doc = include_str!("../../docs/copy_rows_out.md")]
+    #[track_caller]
     fn copy_rows_out(&self, query: &str) -> impl Future<Output = Result<RowStream<'_>>> + Send {
+        let by = Call::here("copy_out");
         async move {
-            let description = self.describe(query).await?;
-            Ok(copy::decoded_stream(description, self.copy_out(&copy::out_sql(query)).await?))
+            let description = by.pin(|| self.describe(query)).await?;
+            let sql = copy::out_sql(query);
+            Ok(copy::decoded_stream(description, by.pin(|| self.copy_out(&sql)).await?))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{attempt::Attempt, watched::Seen};
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
-use crate::{AsyncBulkExt as _, AsyncDatabaseService, ext::AsyncAttempt};
+use crate::{AsyncBulkExt as _, AsyncDatabaseService, call::Call, ext::AsyncAttempt};
 use crate::{BulkExt as _, BulkOptions, CopyRow, DatabaseService, Error, ErrorKind, TransactionOptions, retry::Retry};
 
 /// Generic methods of every [`DatabaseService`].
@@ -99,16 +99,18 @@ pub trait AsyncDatabaseServiceExt: AsyncDatabaseService {
     /// }
     /// ```
     // No `+ Send`: that of the closure's future can't be asked for on stable Rust, and is inferred at the call instead.
+    #[track_caller]
     fn transaction<T, E, F>(&self, options: TransactionOptions, closure: F) -> impl Future<Output = Result<T, E>>
     where
         F: AsyncFnOnce(&mut AsyncAttempt) -> Result<T, E> + Clone,
         E: From<Error>,
     {
+        let by = Call::here("begin");
         async move {
             let mut retry = Retry::new(options.get_retries());
             loop {
                 let seen = Seen::default();
-                let mut attempt = AsyncAttempt::new(self.begin(options).await?, seen.clone());
+                let mut attempt = AsyncAttempt::new(by.pin(|| self.begin(options)).await?, seen.clone());
                 let failed = match closure.clone()(&mut attempt).await {
                     Ok(value) => match attempt.into_inner().commit().await {
                         Ok(()) => return Ok(value),
@@ -129,6 +131,7 @@ pub trait AsyncDatabaseServiceExt: AsyncDatabaseService {
     /// # Cancel safety
     ///
     /// Dropped before the commit, nothing is kept; dropped during the commit, whether it took effect is unknown.
+    #[track_caller]
     fn execute_rows_in_transaction<R, I>(
         &self,
         transaction: TransactionOptions,
@@ -140,9 +143,9 @@ pub trait AsyncDatabaseServiceExt: AsyncDatabaseService {
         R: CopyRow + Send + Sync,
         I: IntoIterator<Item = R, IntoIter: Send>,
     {
-        let rows = rows.into_iter();
+        let (rows, by) = (rows.into_iter(), Call::here("begin"));
         async move {
-            let transaction = self.begin(transaction).await?;
+            let transaction = by.pin(|| self.begin(transaction)).await?;
             match transaction.execute_rows(sql, rows, options).await {
                 Ok(affected) => transaction.commit().await.map(|()| affected),
                 Err(error) => {

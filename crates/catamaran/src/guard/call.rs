@@ -1,7 +1,7 @@
 //! A blocking call: whether it may run here, and how.
 
 use std::{
-    panic::{AssertUnwindSafe, Location, catch_unwind, panic_any, resume_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -11,10 +11,10 @@ use tokio::task::block_in_place;
 
 use super::{
     policy::{Policy, Rules},
-    report::{self, Call, Site},
+    report::{self, Noticed},
     thread::{Allowed, Standing, note_call, standing},
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, call::Call, holders::Origin};
 
 /// What looks at each call of a blocking service before it has a connection.
 #[derive(Debug, Clone, Default)]
@@ -31,34 +31,33 @@ impl Guard {
         &self,
         operation: &'static str,
         statement: Option<&str>,
-        call: impl FnOnce() -> Result<T> + Send,
+        run: impl FnOnce() -> Result<T> + Send,
     ) -> Result<T> {
-        self.call_at(Location::caller(), operation, statement, call)
+        self.run(Call::here(operation), statement, run)
     }
 
     /// The same for a call that belongs to a place where something was begun.
-    pub(crate) fn call_at<T: Send>(
+    pub(crate) fn run<T: Send>(
         &self,
-        location: &'static Location<'static>,
-        operation: &'static str,
+        call: Call,
         statement: Option<&str>,
-        call: impl FnOnce() -> Result<T> + Send,
+        run: impl FnOnce() -> Result<T> + Send,
     ) -> Result<T> {
+        let run = move || call.pin(run);
         let poll = match standing() {
-            Standing::Free => return call(),
-            Standing::FreeOnRuntime => return block_in_place(call),
-            Standing::Polls(poll) if poll.is_allowed => return elsewhere(poll.hands_over, call),
+            Standing::Free => return run(),
+            Standing::FreeOnRuntime => return block_in_place(run),
+            Standing::Polls(poll) if poll.is_allowed => return elsewhere(poll.hands_over, run),
             Standing::Polls(poll) => poll,
         };
-        let site = Site::of(location);
-        note_call(site);
-        let (policy, ended) = self.0.of(poll.route.as_deref(), location);
-        let noticed = Call { route: poll.route.clone(), site, operation, statement, ended };
+        note_call(call.site());
+        let (policy, ended) = self.0.of(poll.route.as_deref(), call.location);
+        let noticed = Noticed { route: poll.route.clone(), call, statement, ended };
         match policy {
-            Policy::Off => elsewhere(poll.hands_over, call),
+            Policy::Off => elsewhere(poll.hands_over, run),
             Policy::Warn => {
                 let began = Instant::now();
-                let result = elsewhere(poll.hands_over, call);
+                let result = elsewhere(poll.hands_over, run);
                 report::note_call(&noticed, began.elapsed());
                 result
             }
@@ -100,7 +99,9 @@ fn elsewhere<T: Send>(hands_over: bool, call: impl FnOnce() -> Result<T> + Send)
         }
     }
     let Some(call) = call else { return Err(Error::on_runtime("the call was not made")) };
+    let origin = Origin::here();
     thread::scope(|scope| {
+        let call = || origin.enter(call);
         let helper = thread::Builder::new().name("catamaran-helper".into()).spawn_scoped(scope, call);
         match helper.map(thread::ScopedJoinHandle::join) {
             Ok(Ok(result)) => result,

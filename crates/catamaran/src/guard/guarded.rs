@@ -1,14 +1,12 @@
 //! A blocking executor whose every call is looked at.
 
-use std::panic::Location;
-
 use bytes::Bytes;
 use postgres_types::ToSql;
 
 use super::Guard;
 use crate::{
     Batch, BytesIter, Canceller, Description, EachRow, Executor, Outcome, Result, Row, RowIter, Session, Transaction,
-    TransactionOptions, stream::Iter,
+    TransactionOptions, call::Call, stream::Iter,
 };
 
 /// An executor, and what looks at its calls.
@@ -26,16 +24,10 @@ impl<E> Guarded<E> {
 
 impl Guard {
     /// Items that are looked at one by one, in the name of who asked for them.
-    pub(crate) fn items<'a, T: Send + 'a>(
-        &self,
-        operation: &'static str,
-        sql: &str,
-        location: &'static Location<'static>,
-        mut items: Iter<'a, T>,
-    ) -> Iter<'a, T> {
+    pub(crate) fn items<'a, T: Send + 'a>(&self, sql: &str, call: Call, mut items: Iter<'a, T>) -> Iter<'a, T> {
         let (guard, sql) = (self.clone(), sql.to_owned());
         Iter::new(std::iter::from_fn(move || {
-            guard.call_at(location, operation, Some(&sql), || Ok(items.next())).unwrap_or_else(|error| Some(Err(error)))
+            guard.run(call, Some(&sql), || Ok(items.next())).unwrap_or_else(|error| Some(Err(error)))
         }))
     }
 }
@@ -76,9 +68,9 @@ macro_rules! guarded_executor {
 
             #[track_caller]
             fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
-                let location = Location::caller();
-                let rows = self.guard.call("fetch_iter", Some(sql), || self.executor.fetch_iter(sql, params))?;
-                Ok(self.guard.items("fetch_iter", sql, location, rows))
+                let call = Call::here("fetch_iter");
+                let rows = self.guard.run(call, Some(sql), || self.executor.fetch_iter(sql, params))?;
+                Ok(self.guard.items(sql, call, rows))
             }
 
             #[track_caller]
@@ -88,9 +80,9 @@ macro_rules! guarded_executor {
 
             #[track_caller]
             fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
-                let location = Location::caller();
-                let data = self.guard.call("copy_out", Some(sql), || self.executor.copy_out(sql))?;
-                Ok(self.guard.items("copy_out", sql, location, data))
+                let call = Call::here("copy_out");
+                let data = self.guard.run(call, Some(sql), || self.executor.copy_out(sql))?;
+                Ok(self.guard.items(sql, call, data))
             }
 
             #[track_caller]

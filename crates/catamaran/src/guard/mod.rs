@@ -16,7 +16,6 @@
 
 #[cfg(feature = "blocking")]
 mod call;
-mod fingerprint;
 #[cfg(feature = "blocking")]
 mod guarded;
 #[cfg(feature = "mock")]
@@ -29,11 +28,15 @@ mod watchdog;
 
 #[cfg(feature = "blocking")]
 pub(crate) use call::Guard;
-use fingerprint::fingerprint;
 #[cfg(feature = "blocking")]
 pub(crate) use guarded::{Guarded, guarded_executor};
 #[cfg(feature = "mock")]
 pub(crate) use mocked::mocked;
 pub use policy::{Exception, Policy, Rules};
-pub use report::{BlockingCall, Report, Site, Stall, report};
-pub use scope::{Scope, allow, installed, scope, self_test, spawn};
+pub use report::{BlockingCall, Report, Stall, report};
+pub(crate) use scope::current_route;
+pub use scope::{Scope, allow, carry, installed, scope, self_test, spawn};
+#[cfg(any(feature = "async", feature = "blocking"))]
+pub(crate) use watchdog::stuck_since;
+
+pub use crate::call::Site;

@@ -4,48 +4,28 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    panic::Location,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use super::policy::Exception;
+use crate::{
+    call::{Call, Site},
+    fingerprint::fingerprint,
+};
 
 /// The most places that are told apart; more are counted as dropped.
 const MOST: usize = 4096;
 
-static NOTICED: Mutex<Noticed> = Mutex::new(Noticed { calls: BTreeMap::new(), stalls: BTreeMap::new(), dropped: 0 });
+static NOTICED: Mutex<All> = Mutex::new(All { calls: BTreeMap::new(), stalls: BTreeMap::new(), dropped: 0 });
 
 type Route = Option<Arc<str>>;
 
 #[derive(Debug)]
-struct Noticed {
+struct All {
     calls: BTreeMap<(Route, Site), BlockingCall>,
     stalls: BTreeMap<(Route, Option<Site>), Stall>,
     dropped: u64,
-}
-
-/// A place in the code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Site {
-    /// The file, as the compiler was given it.
-    pub file: &'static str,
-    /// The line, from 1.
-    pub line: u32,
-    /// The column, from 1.
-    pub column: u32,
-}
-
-impl Site {
-    pub(super) fn of(location: &'static Location<'static>) -> Self {
-        Self { file: location.file(), line: location.line(), column: location.column() }
-    }
-}
-
-impl fmt::Display for Site {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
-    }
 }
 
 /// Blocking calls from one place, on threads that drove futures of one route.
@@ -117,17 +97,16 @@ pub fn report() -> Report {
 }
 
 /// A call that was noticed.
-pub(super) struct Call<'a> {
+pub(super) struct Noticed<'a> {
     pub(super) route: Option<Arc<str>>,
-    pub(super) site: Site,
-    pub(super) operation: &'static str,
+    pub(super) call: Call,
     pub(super) statement: Option<&'a str>,
     pub(super) ended: Option<&'a Exception>,
 }
 
-impl fmt::Display for Call<'_> {
+impl fmt::Display for Noticed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.operation, self.site)?;
+        write!(f, "{} at {}", self.call.operation, self.call.site())?;
         match &self.route {
             Some(route) => write!(f, " blocks a thread that drives futures, among them {route}"),
             None => write!(f, " blocks a thread that drives futures"),
@@ -136,25 +115,26 @@ impl fmt::Display for Call<'_> {
 }
 
 /// Adds a call, and says so if it is the first from its place.
-pub(super) fn note_call(call: &Call<'_>, took: Duration) {
+pub(super) fn note_call(call: &Noticed<'_>, took: Duration) {
     let mut noticed = noticed();
-    let key = (call.route.clone(), call.site);
+    let (site, operation) = (call.call.site(), call.call.operation);
+    let key = (call.route.clone(), site);
     if noticed.is_full() && !noticed.calls.contains_key(&key) {
         noticed.dropped += 1;
         return;
     }
-    let statement = call.statement.map(super::fingerprint);
+    let statement = call.statement.map(fingerprint);
     let entry = noticed.calls.entry(key).or_insert_with(|| BlockingCall {
         route: call.route.clone(),
-        site: call.site,
-        operation: call.operation,
+        site,
+        operation,
         statement: None,
         times: 0,
         total: Duration::ZERO,
         longest: Duration::ZERO,
         ended_exception: None,
     });
-    entry.operation = call.operation;
+    entry.operation = operation;
     entry.statement = statement;
     entry.times += 1;
     entry.total += took;
@@ -195,12 +175,12 @@ pub(super) fn tell_stuck(route: Option<&str>, call: Option<Site>, for_now: Durat
     tracing::warn!(route, last_call = call, stuck_ms = for_now.as_millis(), "a poll does not come to its end");
 }
 
-impl Noticed {
+impl All {
     fn is_full(&self) -> bool {
         self.calls.len() + self.stalls.len() >= MOST
     }
 }
 
-fn noticed() -> MutexGuard<'static, Noticed> {
+fn noticed() -> MutexGuard<'static, All> {
     NOTICED.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,11 +13,8 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
-use super::{
-    report::Site,
-    thread::{Allowed, Polling, Standing, current_route, standing},
-};
-use crate::{Error, ErrorKind, Result};
+use super::thread::{self, Allowed, Polling, Standing, standing};
+use crate::{Error, ErrorKind, Result, call::Site, holders::Origin};
 
 /// Whether anything was ever guarded.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
@@ -80,6 +77,28 @@ pub fn allow<T>(reason: &str, run: impl FnOnce() -> T) -> T {
     tracing::trace!(reason, "blocking is allowed");
     let _allowed = Allowed::begin();
     run()
+}
+
+/// Takes the route of the calling code along to where a closure runs, for code that is sent to a thread for blocking
+/// work: what it holds there is reported with the route, and belongs to the same request.
+///
+/// [`Offloaded`](crate::Offloaded), [`lend`](crate::lend()) and the blocking handlers of catamaran-axum do so by
+/// themselves.
+///
+/// ```
+/// # async fn example(db: std::sync::Arc<dyn catamaran::DatabaseService>) -> catamaran::Result<u64> {
+/// let call = catamaran::guard::carry(move || db.execute("DELETE FROM expired", &[]));
+/// tokio::task::spawn_blocking(call).await.expect("no panic")
+/// # }
+/// ```
+pub fn carry<T>(run: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let origin = Origin::here();
+    move || origin.enter(run)
+}
+
+/// The route of the guarded future that is polled here. Asked often, also where nothing is guarded.
+pub(crate) fn current_route() -> Option<Arc<str>> {
+    if INSTALLED.load(Relaxed) { thread::current_route() } else { None }
 }
 
 /// Notes that futures are guarded from now on, for layers that guard each request.

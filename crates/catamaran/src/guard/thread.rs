@@ -15,10 +15,8 @@ use tokio::{
     task::{self, Id},
 };
 
-use super::{
-    report::Site,
-    watchdog::{Current, Slot},
-};
+use super::watchdog::{Current, Slot};
+use crate::call::Site;
 
 /// The most operations that tokio lets a task do in one poll.
 const BUDGET: usize = 128;

@@ -10,7 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::report::{self, Site};
+use super::report;
+use crate::call::Site;
 
 /// A poll that takes longer stalls others.
 pub(super) const LONG: Duration = Duration::from_millis(100);
@@ -44,6 +45,8 @@ pub(super) struct Current {
 struct Seen {
     turns: u64,
     since: Option<Instant>,
+    /// The last poll that took long and is over: when it began and ended.
+    stall: Option<(Instant, Instant)>,
 }
 
 impl Slot {
@@ -81,7 +84,11 @@ impl Slot {
         }
         let turn = self.turns.fetch_add(1, SeqCst);
         if self.told.load(SeqCst) == turn {
-            let took = self.seen().since.map_or(LONG, |since| since.elapsed());
+            let mut seen = self.seen();
+            let (since, now) = (seen.since, Instant::now());
+            seen.stall = since.map(|since| (since, now));
+            drop(seen);
+            let took = since.map_or(LONG, |since| now.saturating_duration_since(since));
             let (route, call) = self.current().last();
             report::note_stall(route, call, took);
         }
@@ -104,7 +111,7 @@ impl Slot {
         let turns = self.turns.load(SeqCst);
         let mut seen = self.seen();
         if turns.is_multiple_of(2) || seen.turns != turns {
-            *seen = Seen { turns, since: Some(now) };
+            (seen.turns, seen.since) = (turns, Some(now));
             return;
         }
         let Some(took) = seen.since.map(|since| now.saturating_duration_since(since)) else { return };
@@ -113,6 +120,17 @@ impl Slot {
             let (route, call) = self.current().last();
             report::tell_stuck(route.as_deref(), call, took);
         }
+    }
+
+    #[cfg(any(feature = "async", feature = "blocking"))]
+    /// How long of the time since `came` was spent in one poll that took long.
+    fn stuck_since(&self, came: Instant, now: Instant) -> Duration {
+        let (turns, seen) = (self.turns.load(SeqCst), self.seen());
+        let is_stuck = !turns.is_multiple_of(2) && seen.turns == turns;
+        let under_way = seen.since.filter(|since| is_stuck && now.saturating_duration_since(*since) >= LONG);
+        let of = |(since, until): (Instant, Instant)| until.saturating_duration_since(since.max(came));
+        let longest = [under_way.map(|since| (since, now)), seen.stall].into_iter().flatten().map(of).max();
+        longest.unwrap_or_default()
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {
@@ -133,9 +151,18 @@ impl Current {
 fn watch() {
     loop {
         thread::sleep(LOOK);
-        let slots: Vec<_> =
-            SLOTS.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
         let now = Instant::now();
-        slots.iter().for_each(|slot| slot.look(now));
+        slots().iter().for_each(|slot| slot.look(now));
     }
+}
+
+/// How long of the time since `came` a thread that polls guarded futures was stuck in one of them.
+#[cfg(any(feature = "async", feature = "blocking"))]
+pub(crate) fn stuck_since(came: Instant) -> Duration {
+    let now = Instant::now();
+    slots().iter().map(|slot| slot.stuck_since(came, now)).max().unwrap_or_default()
+}
+
+fn slots() -> Vec<Arc<Slot>> {
+    SLOTS.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
 }

@@ -6,7 +6,7 @@ use std::{
     sync::{
         Mutex, PoisonError,
         atomic::{
-            AtomicBool, AtomicU8,
+            AtomicBool, AtomicU8, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -31,6 +31,7 @@ use super::{
 use crate::{
     Description, Error, ErrorKind, Result, Row,
     driver_error::{connecting, using},
+    holders::Work,
     row::Column,
     row_count,
     statement_cache::{Kept, StatementCache},
@@ -61,6 +62,8 @@ pub(crate) struct Connection {
     lost: AtomicBool,
     /// A row or COPY stream is open.
     pub(super) streaming: AtomicBool,
+    /// The requests on their way.
+    pub(super) running: AtomicUsize,
 }
 
 impl Connection {
@@ -86,6 +89,7 @@ impl Connection {
             failed: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             streaming: AtomicBool::new(false),
+            running: AtomicUsize::new(0),
         }
     }
 
@@ -179,6 +183,7 @@ impl Connection {
     pub(crate) async fn batch(&self, sql: &str) -> Result<()> {
         let running = self.start(Abandoned::Statement)?;
         self.note(Traces::of_batch(sql));
+        self.statements().runs(sql);
         running.done(self.client.batch_execute(sql).await.map_err(using))
     }
 
@@ -435,5 +440,20 @@ impl Connection {
 
     pub(super) fn statements(&self) -> std::sync::MutexGuard<'_, StatementCache> {
         self.statements.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what others have run on it.
+    pub(crate) fn forget_last(&self) {
+        self.statements().forget_last();
+    }
+}
+
+impl Work for Connection {
+    fn statement(&self) -> Option<String> {
+        self.statements().last()
+    }
+
+    fn is_running(&self) -> bool {
+        self.running.load(Relaxed) > 0
     }
 }

@@ -19,10 +19,10 @@ use deadpool::{
 use futures_core::Stream;
 use futures_util::future::{Either, select};
 use postgres_types::ToSql;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout_at};
 
 use super::{
-    lease::{Holder, Lease},
+    lease::{Access, Lease, SERVICE},
     line::Line,
     manager::{Manager, Refused},
     seat::{Opening, Place, Seat, Waiting},
@@ -32,8 +32,12 @@ use super::{
 };
 use crate::{
     AsyncDatabaseService, AsyncExecutor, AsyncSession, AsyncTransaction, Batch, BytesStream, Config, Description,
-    EachRow, Error, ErrorKind, Outcome, PoolStatus, Result, Row, RowStream, TransactionOptions,
+    EachRow, Error, ErrorKind, Holder, Outcome, PoolStatus, Result, Row, RowStream, TransactionOptions,
     budget::{Budget, Evict, Side},
+    call::Call,
+    forward::{Later, written_out_async_executor},
+    holders::{Holders, Origin, Shared, Wait},
+    located::{Located, located},
     many::{Many, Within, counts},
     row_count,
 };
@@ -64,8 +68,11 @@ const DRAIN: Duration = Duration::from_millis(5);
 pub struct DeadpoolDatabase {
     pool: Pool<Manager>,
     sharing: Arc<Sharing>,
+    holders: Arc<Holders>,
     checkout_timeout: Duration,
     statement_timeout: Duration,
+    /// Whether a caller who would wait for himself is refused, and how many connections there can be at most.
+    refuse_nested: Option<usize>,
     reaping: Arc<AtomicBool>,
     /// Lives as long as this.
     _evictor: Arc<dyn Evict>,
@@ -103,6 +110,10 @@ impl DeadpoolDatabase {
         config.validate()?;
         let (checkout_timeout, statement_timeout) = (config.get_checkout_timeout(), config.get_statement_timeout());
         let sharing = Arc::new(Sharing::new(&config, budget.clone()));
+        let holders = config.holders(budget.as_ref());
+        let shared: Arc<dyn Shared> = sharing.clone();
+        holders.set_shared(Arc::downgrade(&shared));
+        let refuse_nested = config.get_nested_checkout_fails().then(|| config.most_connections(budget.as_ref()));
         let mut pool = PoolConfig::new(config.get_max_size() as usize);
         pool.queue_mode = QueueMode::Lifo;
         pool.timeouts = Timeouts { wait: Some(checkout_timeout), create: None, recycle: None };
@@ -112,65 +123,91 @@ impl DeadpoolDatabase {
         if let Some(budget) = budget {
             budget.set_evict(Side::Nonblocking, Arc::downgrade(&evictor));
         }
-        Ok(Self { pool, sharing, checkout_timeout, statement_timeout, reaping: Arc::default(), _evictor: evictor })
+        Ok(Self {
+            pool,
+            sharing,
+            holders,
+            checkout_timeout,
+            statement_timeout,
+            refuse_nested,
+            reaping: Arc::default(),
+            _evictor: evictor,
+        })
     }
 
     /// A connection for one caller alone.
-    async fn checkout(&self) -> Result<Lease> {
-        if let Some(budget) = self.pool.manager().budget() {
-            return self.checkout_within(budget).await;
+    async fn checkout(&self, call: Call) -> Result<Lease> {
+        let origin = Origin::current().await;
+        let came = Instant::now();
+        let lease = match self.checkout_at_once().await? {
+            Some(lease) => lease,
+            None => {
+                if let Some(most) = self.refuse_nested {
+                    self.holders.check(SERVICE, most, call, &origin)?;
+                }
+                let wait = Wait::new(came, self.checkout_timeout);
+                match self.pool.manager().budget() {
+                    Some(budget) => Box::pin(self.checkout_within(budget, wait)).await?,
+                    None => Box::pin(self.checkout_later(wait)).await?,
+                }
+            }
+        };
+        Ok(lease.held_by(&self.holders, call, origin))
+    }
+
+    /// One that nobody uses, or that there may be more of, unless others have waited for it.
+    async fn checkout_at_once(&self) -> Result<Option<Lease>> {
+        if self.pool.manager().budget().is_some_and(|budget| budget.has_line(Side::Nonblocking)) {
+            return Ok(None);
         }
-        if !self.sharing.on {
-            self.reap_idle();
-            return self.leased(self.pool.get().await);
+        match self.sharing.take_idle() {
+            Some(lease) => Ok(Some(lease)),
+            None => self.checkout_now().await,
         }
-        if let Some(lease) = self.sharing.take_idle() {
-            return Ok(lease);
-        }
-        if let Some(lease) = self.checkout_now().await? {
-            return Ok(lease);
-        }
+    }
+
+    /// One that comes back.
+    async fn checkout_later(&self, mut wait: Wait) -> Result<Lease> {
         let wanted = self.sharing.want();
         let mut waiting = pin!(self.pool.get());
         let mut again = false;
         loop {
             wanted.give_up_one(again);
             again = true;
-            match timeout(PATIENCE, waiting.as_mut()).await {
+            let until = Instant::now() + PATIENCE;
+            let waited = timeout_at(until.into(), waiting.as_mut()).await;
+            wait.woke(until);
+            match waited {
+                Ok(Err(PoolError::Timeout(TimeoutType::Wait))) => return Err(self.timed_out(&wait)),
                 Ok(result) => return self.leased(result),
-                Err(_) => continue,
+                Err(_) => {}
             }
         }
     }
 
     /// The same where another pool may have the connections. Callers wait in the line of the budget alone: what comes
     /// back, here or there, is told to the first of it.
-    async fn checkout_within(&self, budget: &Arc<Budget>) -> Result<Lease> {
-        let came = Instant::now();
-        let end = came + self.checkout_timeout;
-        let mut waits = budget.has_line(Side::Nonblocking);
-        if !waits && let Some(lease) = self.sharing.take_idle() {
-            return Ok(lease);
-        }
-        let (mut line, mut wanted) = (None, None);
+    async fn checkout_within(&self, budget: &Arc<Budget>, mut wait: Wait) -> Result<Lease> {
+        let wanted = self.sharing.want();
+        let line = Line::new(budget, wait.came);
+        let mut again = false;
         loop {
-            if waits {
-                let line = line.get_or_insert_with(|| Line::new(budget, came));
-                if !line.until(end.min(Instant::now() + PATIENCE)).await && Instant::now() >= end {
-                    return Err(Error::checkout_timeout(self.checkout_timeout, self.status()));
-                }
-            }
+            // Once more before waiting: what came free in between was told to nobody.
             if let Some(lease) = self.sharing.take_idle_for_first() {
                 return Ok(lease);
             }
             if let Some(lease) = self.checkout_now().await? {
                 return Ok(lease);
             }
-            // Once more before waiting: what came free in between was told to nobody.
-            waits = line.is_some();
-            line.get_or_insert_with(|| Line::new(budget, came));
-            let again = wanted.is_some();
-            wanted.get_or_insert_with(|| self.sharing.want()).give_up_one(again);
+            wanted.give_up_one(again);
+            again = true;
+            let until = wait.end().min(Instant::now() + PATIENCE);
+            if !line.until(until).await {
+                wait.woke(until);
+                if wait.is_over() {
+                    return Err(self.timed_out(&wait));
+                }
+            }
         }
     }
 
@@ -188,42 +225,40 @@ impl DeadpoolDatabase {
         match result {
             Ok(object) => Ok(Lease::new(object, self.pool.manager().budget())),
             Err(PoolError::Backend(Refused::Failed(error))) => Err(error),
-            Err(PoolError::Timeout(TimeoutType::Wait) | PoolError::Backend(Refused::OverBudget)) => {
-                Err(Error::checkout_timeout(self.checkout_timeout, self.status()))
-            }
             Err(PoolError::Closed) => Err(Error::closed()),
-            Err(PoolError::Timeout(_) | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_)) => {
-                Err(Error::new(ErrorKind::PoolTimeout, "the pool gave no connection"))
-            }
+            Err(_) => Err(Error::new(ErrorKind::PoolTimeout, "the pool gave no connection")),
         }
     }
 
+    fn timed_out(&self, wait: &Wait) -> Error {
+        wait.error(self.status(), self.pool.manager().connects(), &self.holders)
+    }
+
     /// A place for a single statement where there is none at once.
-    async fn seat_later<'a>(&'a self, sql: &str, mut place: Place<'a>) -> Result<Seat<'a>> {
-        let end = Instant::now() + self.checkout_timeout;
+    async fn seat_later<'a>(&'a self, call: Call, sql: &str, mut place: Place<'a>) -> Result<Seat<'a>> {
+        let mut wait = Wait::new(Instant::now(), self.checkout_timeout);
         loop {
             let seat = match place {
                 Place::Seat(seat) => return Ok(seat),
-                _ if Instant::now() >= end => {
-                    return Err(Error::checkout_timeout(self.checkout_timeout, self.status()));
-                }
-                Place::Own(cost) => return Ok(self.sharing.alone(self.checkout().await?, cost)),
-                Place::Open(opening) if opening.must => opening.adopt(self.checkout().await?),
+                _ if wait.is_over() => return Err(self.timed_out(&wait)),
+                Place::Own(cost) => return Ok(self.sharing.alone(self.checkout(call).await?, cost)),
+                Place::Open(opening) if opening.must => opening.adopt(self.checkout(call).await?.released()),
                 // Whoever has another choice takes it when no connection is to be had.
                 Place::Open(opening) => match self.checkout_now().await {
                     Ok(Some(lease)) => opening.adopt(lease),
                     _ => None,
                 },
                 Place::Wait(waiting, None) => {
-                    waiting.until(end).await;
+                    waiting.until(wait.end()).await;
                     None
                 }
-                Place::Wait(waiting, Some(opening)) => self.first_free(waiting, opening, end).await,
+                Place::Wait(waiting, Some(opening)) => self.first_free(waiting, opening, wait.end()).await,
             };
             if let Some(seat) = seat {
                 return Ok(seat);
             }
-            place = self.sharing.place(sql, true);
+            wait.woke(wait.end());
+            place = self.sharing.place(call, sql, true);
         }
     }
 
@@ -283,46 +318,47 @@ impl Drop for ReaperEnd {
 
 /// A place for a single statement. No function, so that one that is there at once is moved nowhere.
 macro_rules! seat {
-    ($db:expr, $sql:expr) => {
-        match $db.sharing.place($sql, false) {
+    ($db:expr, $call:expr, $sql:expr) => {
+        match $db.sharing.place($call, $sql, false) {
             Place::Seat(seat) => seat,
-            place => Box::pin($db.seat_later($sql, place)).await?,
+            place => Box::pin($db.seat_later($call, $sql, place)).await?,
         }
     };
 }
 
-#[async_trait]
-impl AsyncExecutor for DeadpoolDatabase {
-    async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        let mut seat = seat!(self, sql);
+written_out_async_executor!([] DeadpoolDatabase, located);
+
+impl Located for DeadpoolDatabase {
+    async fn execute(&self, call: Call, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        let mut seat = seat!(self, call, sql);
         let rows = seat.connection().execute(sql, params).await?;
         seat.ended(0);
         Ok(rows)
     }
 
-    async fn fetch_all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        let mut seat = seat!(self, sql);
+    async fn fetch_all(&self, call: Call, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        let mut seat = seat!(self, call, sql);
         let rows = seat.connection().all(sql, params).await?;
         seat.ended(rows.iter().map(Row::size).sum());
         Ok(rows)
     }
 
-    async fn fetch_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        let mut seat = seat!(self, sql);
+    async fn fetch_one(&self, call: Call, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+        let mut seat = seat!(self, call, sql);
         let row = seat.connection().optional(sql, params).await?.ok_or_else(row_count::none)?;
         seat.ended(row.size());
         Ok(row)
     }
 
-    async fn fetch_optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        let mut seat = seat!(self, sql);
+    async fn fetch_optional(&self, call: Call, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
+        let mut seat = seat!(self, call, sql);
         let row = seat.connection().optional(sql, params).await?;
         seat.ended(row.as_ref().map_or(0, Row::size));
         Ok(row)
     }
 
-    async fn fetch_each(&self, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
-        let mut seat = seat!(self, sql);
+    async fn fetch_each(&self, call: Call, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
+        let mut seat = seat!(self, call, sql);
         let mut bytes = 0;
         let read = |row: Row| {
             bytes += row.size();
@@ -333,54 +369,87 @@ impl AsyncExecutor for DeadpoolDatabase {
         Ok(())
     }
 
-    async fn batch_execute(&self, sql: &str) -> Result<()> {
-        self.checkout().await?.connection().batch(sql).await
+    async fn batch_execute(&self, call: Call, sql: &str) -> Result<()> {
+        self.checkout(call).await?.connection().batch(sql).await
     }
 
-    async fn fetch_stream(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'_>> {
-        stream::rows(Holder::Owned(self.checkout().await?), sql, params).await
+    async fn fetch_stream(&self, call: Call, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'_>> {
+        stream::rows(Access::Owned(self.checkout(call).await?), sql, params).await
     }
 
-    async fn copy_in(&self, sql: &str, chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin)) -> Result<u64> {
-        self.checkout().await?.connection().copy_in(sql, chunks).await
+    async fn copy_in(
+        &self,
+        call: Call,
+        sql: &str,
+        chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin),
+    ) -> Result<u64> {
+        self.checkout(call).await?.connection().copy_in(sql, chunks).await
     }
 
-    async fn copy_out(&self, sql: &str) -> Result<BytesStream<'_>> {
-        stream::copy_out(Holder::Owned(self.checkout().await?), sql).await
+    async fn copy_out(&self, call: Call, sql: &str) -> Result<BytesStream<'_>> {
+        stream::copy_out(Access::Owned(self.checkout(call).await?), sql).await
     }
 
-    async fn describe(&self, sql: &str) -> Result<Description> {
-        self.checkout().await?.connection().describe(sql).await
+    async fn describe(&self, call: Call, sql: &str) -> Result<Description> {
+        self.checkout(call).await?.connection().describe(sql).await
     }
 
-    async fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
+    async fn execute_many(&self, call: Call, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
         if sets.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(counts(self.checkout().await?.connection().many(Many::Sets(sql, sets), Within::Connection).await?))
+        Ok(counts(self.checkout(call).await?.connection().many(Many::Sets(sql, sets), Within::Connection).await?))
     }
 
-    async fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+    async fn run_batch(&self, call: Call, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.checkout().await?.connection().many(Many::Batch(batch), Within::Connection).await
+        self.checkout(call).await?.connection().many(Many::Batch(batch), Within::Connection).await
     }
 }
 
 #[async_trait]
 impl AsyncDatabaseService for DeadpoolDatabase {
-    async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn AsyncTransaction>> {
-        let lease = self.checkout().await?.held(self.sharing.hold());
-        Ok(Box::new(OpenTransaction::begin(Holder::Owned(lease), options).await?))
+    #[track_caller]
+    fn begin<'life0, 'async_trait>(
+        &'life0 self,
+        options: TransactionOptions,
+    ) -> Later<'async_trait, Box<dyn AsyncTransaction>>
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        let call = Call::here("begin");
+        Box::pin(async move {
+            let lease = self.checkout(call).await?.held(self.sharing.hold());
+            let transaction: Box<dyn AsyncTransaction> =
+                Box::new(OpenTransaction::begin(Access::Owned(lease), options).await?);
+            Ok(transaction)
+        })
     }
 
-    async fn session(&self) -> Result<Box<dyn AsyncSession>> {
-        Ok(Box::new(self.checkout().await?.held(self.sharing.hold())))
+    #[track_caller]
+    fn session<'life0, 'async_trait>(&'life0 self) -> Later<'async_trait, Box<dyn AsyncSession>>
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        let call = Call::here("session");
+        Box::pin(async move {
+            let session: Box<dyn AsyncSession> = Box::new(self.checkout(call).await?.held(self.sharing.hold()));
+            Ok(session)
+        })
     }
 
-    async fn ping(&self) -> Result<()> {
-        self.checkout().await?.connection().ping().await
+    #[track_caller]
+    fn ping<'life0, 'async_trait>(&'life0 self) -> Later<'async_trait, ()>
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        let call = Call::here("ping");
+        Box::pin(async move { self.checkout(call).await?.connection().ping().await })
     }
 
     fn status(&self) -> PoolStatus {
@@ -393,6 +462,10 @@ impl AsyncDatabaseService for DeadpoolDatabase {
             in_use: status.size - idle,
             waiting: status.waiting + self.sharing.waiting(),
         }
+    }
+
+    fn holders(&self) -> Vec<Holder> {
+        self.holders.list()
     }
 
     async fn close(&self, deadline: Duration) -> Result<()> {

@@ -15,9 +15,14 @@ use crate::{
     RowStream, TransactionOptions,
     aging::Aging,
     budget::{Budget, Side},
+    call::Call,
+    holders::{Hold, Holders, Origin},
     many::{Many, Within, counts},
     row_count,
 };
+
+/// What holders of its connections are reported as.
+pub(super) const SERVICE: &str = "async";
 
 /// One connection, taken. Also what a session is.
 pub(crate) struct Lease {
@@ -28,12 +33,27 @@ pub(crate) struct Lease {
     /// When it was used last, if that is not when it is given back.
     idle: Option<Aging>,
     budget: Option<Arc<Budget>>,
+    /// By whom, unless it is shared.
+    hold: Option<Hold>,
 }
 
 impl Lease {
     pub(crate) fn new(object: Object<Manager>, budget: Option<&Arc<Budget>>) -> Self {
         let (connection, budget) = (object.connection.clone(), budget.cloned());
-        Self { connection, object: Some(object), held: None, idle: None, budget }
+        Self { connection, object: Some(object), held: None, idle: None, budget, hold: None }
+    }
+
+    /// Notes who holds it.
+    pub(crate) fn held_by(mut self, holders: &Arc<Holders>, call: Call, origin: Origin) -> Self {
+        self.connection.forget_last();
+        self.hold = Some(holders.hold(SERVICE, call, origin, self.connection.clone()));
+        self
+    }
+
+    /// Notes that nobody holds it any more, since it is shared.
+    pub(crate) fn released(mut self) -> Self {
+        self.hold = None;
+        self
     }
 
     /// Closes it instead of giving it back.
@@ -58,7 +78,7 @@ impl Lease {
 }
 
 /// Who has the connection of a transaction or a stream: that itself, or whoever it was asked of.
-pub(crate) enum Holder<'a> {
+pub(crate) enum Access<'a> {
     Owned(Lease),
     Lent(&'a Connection),
 }
@@ -69,7 +89,7 @@ impl Lease {
     }
 }
 
-impl Holder<'_> {
+impl Access<'_> {
     pub(crate) fn connection(&self) -> &Connection {
         match self {
             Self::Owned(lease) => lease.connection(),
@@ -81,6 +101,7 @@ impl Holder<'_> {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(mut object) = self.object.take() else { return };
+        self.hold = None;
         match self.idle {
             Some(aging) => object.aging = aging,
             None => object.aging.touch(Instant::now()),
@@ -148,7 +169,7 @@ impl AsyncExecutor for Lease {
     }
 
     async fn fetch_stream(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'_>> {
-        stream::rows(Holder::Lent(&self.connection), sql, params).await
+        stream::rows(Access::Lent(&self.connection), sql, params).await
     }
 
     async fn copy_in(&self, sql: &str, chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin)) -> Result<u64> {
@@ -156,7 +177,7 @@ impl AsyncExecutor for Lease {
     }
 
     async fn copy_out(&self, sql: &str) -> Result<BytesStream<'_>> {
-        stream::copy_out(Holder::Lent(&self.connection), sql).await
+        stream::copy_out(Access::Lent(&self.connection), sql).await
     }
 
     async fn describe(&self, sql: &str) -> Result<Description> {
@@ -181,6 +202,6 @@ impl AsyncExecutor for Lease {
 #[async_trait]
 impl AsyncSession for Lease {
     async fn begin(&mut self, options: TransactionOptions) -> Result<Box<dyn AsyncTransaction + '_>> {
-        Ok(Box::new(OpenTransaction::begin(Holder::Lent(&self.connection), options).await?))
+        Ok(Box::new(OpenTransaction::begin(Access::Lent(&self.connection), options).await?))
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     aging::{Aging, Limits, Verdict},
     budget::{Budget, Permit, Side},
     driver_error::connecting,
+    holders::Connects,
     tls::{Connector, Tls},
 };
 
@@ -36,11 +37,12 @@ pub(crate) struct Manager {
     limits: Limits,
     tls: Tls,
     budget: Option<Arc<Budget>>,
+    connects: Connects,
 }
 
 impl Manager {
     pub(crate) fn new(config: Config, budget: Option<Arc<Budget>>) -> Result<Self> {
-        Ok(Self { limits: Limits::of(&config), tls: Tls::new(&config)?, config, budget })
+        Ok(Self { limits: Limits::of(&config), tls: Tls::new(&config)?, config, budget, connects: Connects::default() })
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -49,6 +51,10 @@ impl Manager {
 
     pub(crate) fn budget(&self) -> Option<&Arc<Budget>> {
         self.budget.as_ref()
+    }
+
+    pub(crate) fn connects(&self) -> &Connects {
+        &self.connects
     }
 
     async fn connect(&self, mut permit: Option<Permit>) -> Result<Pooled> {
@@ -93,8 +99,10 @@ impl managed::Manager for Manager {
         };
         let limit = self.config.get_connect_timeout();
         // Large and rare: in a box, it makes no checkout large that needs none.
+        let connecting = self.connects.begin();
         let connected = timeout(limit, Box::pin(self.connect(permit))).await;
-        connected.unwrap_or_else(|_| Err(Error::connect_timeout(limit))).map_err(Refused::Failed)
+        let connected = connected.unwrap_or_else(|_| Err(Error::connect_timeout(limit)));
+        connecting.ended(connected).map_err(Refused::Failed)
     }
 
     async fn recycle(&self, pooled: &mut Pooled, _: &Metrics) -> RecycleResult<Refused> {

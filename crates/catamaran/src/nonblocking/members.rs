@@ -1,16 +1,21 @@
 //! The connections that are shared, and which of them a statement joins.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::task::{Id, try_id};
 
 use super::{
     clock::{Clock, Nanos, nanos},
     cost::{Costs, Kind},
-    lease::Lease,
+    lease::{Lease, SERVICE},
     sharing::Sharing,
 };
-use crate::aging::Aging;
+use crate::{
+    aging::Aging,
+    call::Call,
+    guard::current_route,
+    holders::{Holder, Work as _},
+};
 
 pub(super) struct State {
     pub(super) members: Vec<Member>,
@@ -47,6 +52,21 @@ pub(super) struct Member {
     pub(super) fit: Nanos,
     pub(super) alone: bool,
     pub(super) leaving: bool,
+    /// The last of those on it.
+    pub(super) caller: Caller,
+}
+
+/// Who makes a single statement.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(super) call: Call,
+    pub(super) route: Option<Arc<str>>,
+}
+
+impl Caller {
+    pub(crate) fn new(call: Call) -> Self {
+        Self { call, route: current_route() }
+    }
 }
 
 impl State {
@@ -163,6 +183,20 @@ impl Member {
             && self.depth < sharing.depth
             && !self.is_late(now)
             && !self.lease.connection().is_closed()
+    }
+
+    /// Who uses it, as others see it; nobody if it is idle.
+    pub(super) fn holder(&self, now: Nanos) -> Option<Holder> {
+        let Caller { call, route } = &self.caller;
+        (self.depth > 0).then(|| Holder {
+            service: SERVICE,
+            route: route.clone(),
+            operation: call.operation,
+            site: call.site(),
+            statement: self.lease.connection().statement(),
+            held: Duration::from_nanos(now.saturating_sub(self.progress)),
+            sharers: self.depth,
+        })
     }
 
     /// For a member that nobody uses: it may be used as it is.

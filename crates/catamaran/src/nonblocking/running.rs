@@ -1,5 +1,7 @@
 //! What goes on on a connection, and what is noted there when it is dropped before its end.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::connection::Connection;
 use crate::Result;
 
@@ -25,6 +27,7 @@ pub(super) struct Running<'a> {
 
 impl<'a> Running<'a> {
     pub(super) fn new(connection: &'a Connection, what: Abandoned) -> Self {
+        connection.running.fetch_add(1, Relaxed);
         Self { connection, what, over: false }
     }
 
@@ -37,6 +40,7 @@ impl<'a> Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
+        self.connection.running.fetch_sub(1, Relaxed);
         if !self.over {
             self.connection.abandon(self.what);
         }

@@ -12,6 +12,7 @@ use super::{
     members::State,
     sharing::Sharing,
 };
+use crate::call::Call;
 
 /// Where a statement goes.
 pub(crate) enum Place<'a> {
@@ -99,19 +100,20 @@ pub(crate) struct Opening<'a> {
     sharing: &'a Sharing,
     /// There is no other place: it has to wait for one.
     pub(crate) must: bool,
+    call: Call,
     cost: Arc<Cost>,
     expected: Nanos,
 }
 
 impl<'a> Opening<'a> {
-    pub(super) fn new(sharing: &'a Sharing, state: &mut State, cost: Arc<Cost>, expected: Nanos) -> Self {
+    pub(super) fn new(sharing: &'a Sharing, state: &mut State, call: Call, cost: Arc<Cost>, expected: Nanos) -> Self {
         state.opening = true;
-        Self { sharing, must: state.members.iter().all(|member| member.leaving), cost, expected }
+        Self { sharing, must: state.members.iter().all(|member| member.leaving), call, cost, expected }
     }
 
     /// The first place on that connection; `None` where there are none any more.
     pub(crate) fn adopt(self, lease: Lease) -> Option<Seat<'a>> {
-        self.sharing.adopt(lease, self.cost.clone(), self.expected)
+        self.sharing.adopt(lease, self.call, self.cost.clone(), self.expected)
     }
 }
 

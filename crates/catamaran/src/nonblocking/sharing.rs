@@ -16,13 +16,15 @@ use super::{
     clock::{Clock, Nanos, nanos},
     cost::{Cost, Costs, Kind},
     lease::Lease,
-    members::{Member, State, give_back},
+    members::{Caller, Member, State, give_back},
     seat::{Held, Opening, Place, Seat, Waiting, Wanted},
 };
 use crate::{
-    Config,
+    Config, Holder,
     aging::{FAR, Limits},
     budget::{Budget, Side},
+    call::Call,
+    holders::Shared,
 };
 
 /// A connection on which nothing has ended for this many budgets is not joined: what runs there was not expected.
@@ -86,7 +88,7 @@ impl Sharing {
     }
 
     /// Finds a place for a statement; `again` after having waited for one, or for a connection that did not come.
-    pub(crate) fn place(&self, sql: &str, again: bool) -> Place<'_> {
+    pub(crate) fn place(&self, call: Call, sql: &str, again: bool) -> Place<'_> {
         if !self.on {
             return Place::Own(self.unknown.clone());
         }
@@ -100,18 +102,20 @@ impl Sharing {
         let expected = if state.holds() { None } else { cost.cheap(self.budget) };
         let place = match expected {
             None => match state.idle(now, &mut gone) {
-                Some(at) => Place::Seat(self.sit(&mut state, at, now, cost, None)),
+                Some(at) => Place::Seat(self.sit(&mut state, at, now, call, cost, None)),
                 None => Place::Own(cost),
             },
             Some(expected) if !again && state.waiting > 0 && state.free(now, self) <= state.waiting => {
-                self.wait(&mut state, cost, expected)
+                self.wait(&mut state, call, cost, expected)
             }
             Some(expected) => match state.room(now, expected, cost.kind, self, &mut gone) {
-                Some(at) => Place::Seat(self.sit(&mut state, at, now, cost, Some(expected))),
-                None if state.may_open(again, self) => Place::Open(Opening::new(self, &mut state, cost, expected)),
+                Some(at) => Place::Seat(self.sit(&mut state, at, now, call, cost, Some(expected))),
+                None if state.may_open(again, self) => {
+                    Place::Open(Opening::new(self, &mut state, call, cost, expected))
+                }
                 None => match state.least(now, cost.kind, self) {
-                    Some(at) => Place::Seat(self.sit(&mut state, at, now, cost, Some(expected))),
-                    None => self.wait(&mut state, cost, expected),
+                    Some(at) => Place::Seat(self.sit(&mut state, at, now, call, cost, Some(expected))),
+                    None => self.wait(&mut state, call, cost, expected),
                 },
             },
         };
@@ -122,14 +126,22 @@ impl Sharing {
         place
     }
 
-    fn wait<'a>(&'a self, state: &mut State, cost: Arc<Cost>, expected: Nanos) -> Place<'a> {
+    fn wait<'a>(&'a self, state: &mut State, call: Call, cost: Arc<Cost>, expected: Nanos) -> Place<'a> {
         let elsewhere = !state.opening && state.members.len() < self.size;
-        let opening = elsewhere.then(|| Opening::new(self, state, cost, expected));
+        let opening = elsewhere.then(|| Opening::new(self, state, call, cost, expected));
         state.queued |= elsewhere;
         Place::Wait(Box::new(Waiting::new(self, state, elsewhere)), opening)
     }
 
-    fn sit(&self, state: &mut State, at: usize, now: Nanos, cost: Arc<Cost>, expected: Option<Nanos>) -> Seat<'_> {
+    fn sit(
+        &self,
+        state: &mut State,
+        at: usize,
+        now: Nanos,
+        call: Call,
+        cost: Arc<Cost>,
+        expected: Option<Nanos>,
+    ) -> Seat<'_> {
         let late = state.late(self);
         let member = &mut state.members[at];
         let behind = member.depth > 0;
@@ -144,6 +156,7 @@ impl Sharing {
         member.writes += usize::from(cost.kind == Kind::Write);
         member.backlog += weight;
         member.alone = expected.is_none();
+        member.caller = Caller::new(call);
         Seat { sharing: self, lease: member.lease.clone(), cost, weight, behind, began: now, bytes: None }
     }
 
@@ -164,7 +177,7 @@ impl Sharing {
     }
 
     /// Makes a connection a member, and gives the first place on it, however soon it would have to be tested again.
-    pub(super) fn adopt(&self, lease: Lease, cost: Arc<Cost>, expected: Nanos) -> Option<Seat<'_>> {
+    pub(super) fn adopt(&self, lease: Lease, call: Call, cost: Arc<Cost>, expected: Nanos) -> Option<Seat<'_>> {
         let mut state = self.state();
         if state.closed {
             return None;
@@ -188,9 +201,10 @@ impl Sharing {
             fit: (now + self.rest).min(expires),
             alone: false,
             leaving: false,
+            caller: Caller::new(call),
         });
         let at = state.members.len() - 1;
-        let seat = self.sit(&mut state, at, now, cost, Some(expected));
+        let seat = self.sit(&mut state, at, now, call, cost, Some(expected));
         drop(state);
         self.room.notify_waiters();
         Some(seat)
@@ -282,5 +296,12 @@ impl Sharing {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared for Sharing {
+    fn holders(&self) -> Vec<Holder> {
+        let now = self.clock.now();
+        self.state().members.iter().filter_map(|member| member.holder(now)).collect()
     }
 }

@@ -10,23 +10,23 @@ use bytes::Bytes;
 use futures_core::Stream;
 use postgres_types::ToSql;
 
-use super::{lease::Holder, running::Abandoned};
+use super::{lease::Access, running::Abandoned};
 use crate::{BytesStream, Result, RowStream, stream::AsyncIter};
 
-/// Streams a statement's rows from a connection that `holder` holds.
-pub(crate) async fn rows<'a>(holder: Holder<'a>, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'a>> {
-    let rows = holder.connection().rows(sql, params).await?;
-    Ok(held(holder, rows))
+/// Streams a statement's rows from a connection that `access` holds.
+pub(crate) async fn rows<'a>(access: Access<'a>, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'a>> {
+    let rows = access.connection().rows(sql, params).await?;
+    Ok(held(access, rows))
 }
 
-/// Streams the data of a `COPY … TO STDOUT` from a connection that `holder` holds.
-pub(crate) async fn copy_out<'a>(holder: Holder<'a>, sql: &str) -> Result<BytesStream<'a>> {
-    let data = holder.connection().copy_out(sql).await?;
-    Ok(held::<Bytes>(holder, data))
+/// Streams the data of a `COPY … TO STDOUT` from a connection that `access` holds.
+pub(crate) async fn copy_out<'a>(access: Access<'a>, sql: &str) -> Result<BytesStream<'a>> {
+    let data = access.connection().copy_out(sql).await?;
+    Ok(held::<Bytes>(access, data))
 }
 
-fn held<'a, T: 'a>(holder: Holder<'a>, items: impl Stream<Item = Result<T>> + Send + 'a) -> AsyncIter<'a, T> {
-    AsyncIter::new(Held(Some((Box::pin(items), Streaming::new(holder)))))
+fn held<'a, T: 'a>(access: Access<'a>, items: impl Stream<Item = Result<T>> + Send + 'a) -> AsyncIter<'a, T> {
+    AsyncIter::new(Held(Some((Box::pin(items), Streaming::new(access)))))
 }
 
 /// Items and the connection that they come from, until the last of them.
@@ -49,14 +49,14 @@ impl<T, S: Stream<Item = Result<T>>> Stream for Held<'_, S> {
 
 /// Holds the connection for an open stream: a whole lease, or the session or transaction that has one.
 struct Streaming<'a> {
-    holder: Holder<'a>,
+    access: Access<'a>,
     ended: bool,
 }
 
 impl<'a> Streaming<'a> {
-    fn new(holder: Holder<'a>) -> Self {
-        holder.connection().streaming.store(true, SeqCst);
-        Self { holder, ended: false }
+    fn new(access: Access<'a>) -> Self {
+        access.connection().streaming.store(true, SeqCst);
+        Self { access, ended: false }
     }
 
     fn item<T>(&mut self, item: Option<Result<T>>) -> Option<Result<T>> {
@@ -64,7 +64,7 @@ impl<'a> Streaming<'a> {
             self.ended = true;
         }
         if let Some(result) = &item {
-            self.holder.connection().note_failure(result);
+            self.access.connection().note_failure(result);
         }
         item
     }
@@ -72,7 +72,7 @@ impl<'a> Streaming<'a> {
 
 impl Drop for Streaming<'_> {
     fn drop(&mut self) {
-        let connection = self.holder.connection();
+        let connection = self.access.connection();
         connection.streaming.store(false, SeqCst);
         if !self.ended {
             connection.abandon(Abandoned::Statement);

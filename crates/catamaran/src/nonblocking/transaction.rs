@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use postgres_types::ToSql;
 
-use super::{connection::Connection, lease::Holder, stream};
+use super::{connection::Connection, lease::Access, stream};
 use crate::{
     AsyncExecutor, AsyncTransaction, Batch, BytesStream, Description, EachRow, Outcome, Result, Row, RowStream,
     TransactionOptions,
@@ -16,21 +16,21 @@ use crate::{
 
 /// A transaction, or a savepoint of one.
 pub(crate) struct OpenTransaction<'a> {
-    holder: Holder<'a>,
+    access: Access<'a>,
     level: Level,
     over: bool,
 }
 
 impl<'a> OpenTransaction<'a> {
-    pub(crate) async fn begin(holder: Holder<'a>, options: TransactionOptions) -> Result<Self> {
+    pub(crate) async fn begin(access: Access<'a>, options: TransactionOptions) -> Result<Self> {
         // Made first, so that a `BEGIN` dropped on its way is rolled back like the transaction itself.
-        let transaction = Self { holder, level: Level::OUTERMOST, over: false };
+        let transaction = Self { access, level: Level::OUTERMOST, over: false };
         transaction.connection().begin(&options.begin_sql()).await?;
         Ok(transaction)
     }
 
     fn connection(&self) -> &Connection {
-        self.holder.connection()
+        self.access.connection()
     }
 }
 
@@ -46,7 +46,7 @@ impl Drop for OpenTransaction<'_> {
 impl AsyncTransaction for OpenTransaction<'_> {
     async fn savepoint(&mut self) -> Result<Box<dyn AsyncTransaction + '_>> {
         let level = self.level.next();
-        let nested = OpenTransaction { holder: Holder::Lent(self.holder.connection()), level, over: false };
+        let nested = OpenTransaction { access: Access::Lent(self.access.connection()), level, over: false };
         nested.connection().begin(&level.savepoint_sql()).await?;
         Ok(Box::new(nested))
     }
@@ -91,7 +91,7 @@ impl AsyncExecutor for OpenTransaction<'_> {
     }
 
     async fn fetch_stream(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'_>> {
-        stream::rows(Holder::Lent(self.connection()), sql, params).await
+        stream::rows(Access::Lent(self.connection()), sql, params).await
     }
 
     async fn copy_in(&self, sql: &str, chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin)) -> Result<u64> {
@@ -99,7 +99,7 @@ impl AsyncExecutor for OpenTransaction<'_> {
     }
 
     async fn copy_out(&self, sql: &str) -> Result<BytesStream<'_>> {
-        stream::copy_out(Holder::Lent(self.connection()), sql).await
+        stream::copy_out(Access::Lent(self.connection()), sql).await
     }
 
     async fn describe(&self, sql: &str) -> Result<Description> {

@@ -16,6 +16,10 @@ fn status() -> Step {
     Step::from(Action::Status).gives(Expected::Status(10))
 }
 
+fn holders() -> Step {
+    Step::from(Action::Holders).gives(Expected::Texts(Vec::new()))
+}
+
 fn close() -> Step {
     Action::Close(Duration::from_secs(5)).into()
 }
@@ -28,6 +32,7 @@ pub(super) fn cases() -> Vec<Case> {
         case("ping").step(ping()).step(ping()),
         case("status has the configured size").step(status()).step(works()).step(status()),
         case("status while a session is open").step(session(vec![on_service(vec![status()]), works()])).step(status()),
+        case("nobody holds a connection when a statement is over").step(works()).step(holders()),
         case("close refuses statements").step(works()).step(close()).step(closed()),
         case("close refuses everything else").step(close()).steps([
             ping().gives(fails(ErrorKind::PoolClosed)),

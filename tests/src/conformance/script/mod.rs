@@ -158,6 +158,9 @@ macro_rules! scripted {
                         Action::Status => {
                             let _ = reply_of!(self.tape, Status);
                         }
+                        Action::Holders => {
+                            let _ = reply_of!(self.tape, Texts);
+                        }
                         Action::Close(deadline) => {
                             let closed = reply_of!(self.tape, Done);
                             let call = self.service.expect_close().with(eq(*deadline)).times(1);

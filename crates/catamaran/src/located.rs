@@ -1,0 +1,87 @@
+//! Async executors that know who calls them.
+
+use bytes::Bytes;
+use futures_core::Stream;
+use postgres_types::ToSql;
+
+use crate::{Batch, BytesStream, Description, EachRow, Outcome, Result, Row, RowStream, call::Call};
+
+/// The methods of [`AsyncExecutor`](crate::AsyncExecutor), told who calls.
+///
+/// `#[track_caller]` does nothing for an `async fn`. With [`located!`] for each, the functions of `AsyncExecutor` look at
+/// their caller before they make the future.
+pub(crate) trait Located: Send + Sync {
+    fn execute(
+        &self,
+        call: Call,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> impl Future<Output = Result<u64>> + Send;
+
+    fn fetch_all(
+        &self,
+        call: Call,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> impl Future<Output = Result<Vec<Row>>> + Send;
+
+    fn fetch_one(
+        &self,
+        call: Call,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> impl Future<Output = Result<Row>> + Send;
+
+    fn fetch_optional(
+        &self,
+        call: Call,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> impl Future<Output = Result<Option<Row>>> + Send;
+
+    fn fetch_each(
+        &self,
+        call: Call,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+        each: EachRow<'_>,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    fn batch_execute(&self, call: Call, sql: &str) -> impl Future<Output = Result<()>> + Send;
+
+    fn fetch_stream(
+        &self,
+        call: Call,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> impl Future<Output = Result<RowStream<'_>>> + Send;
+
+    fn copy_in(
+        &self,
+        call: Call,
+        sql: &str,
+        chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin),
+    ) -> impl Future<Output = Result<u64>> + Send;
+
+    fn copy_out(&self, call: Call, sql: &str) -> impl Future<Output = Result<BytesStream<'_>>> + Send;
+
+    fn describe(&self, call: Call, sql: &str) -> impl Future<Output = Result<Description>> + Send;
+
+    fn execute_many(
+        &self,
+        call: Call,
+        sql: &str,
+        sets: &[&[&(dyn ToSql + Sync)]],
+    ) -> impl Future<Output = Result<Vec<u64>>> + Send;
+
+    fn run_batch(&self, call: Call, batch: &Batch<'_>) -> impl Future<Output = Result<Vec<Outcome>>> + Send;
+}
+
+/// The future of a call, which is told who calls.
+macro_rules! located {
+    ($self:ident.$method:ident($($arg:ident),+)) => {{
+        let call = $crate::call::Call::here(stringify!($method));
+        Box::pin($crate::located::Located::$method($self, call, $($arg),+))
+    }};
+}
+pub(crate) use located;
