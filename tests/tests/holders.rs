@@ -118,6 +118,35 @@ fn each_way_to_hold_a_connection_of_the_blocking_service_is_named_by_its_caller(
 }
 
 #[test]
+fn what_runs_for_a_request_on_a_blocking_thread_has_its_route() {
+    let database = database();
+    let blocking: Arc<dyn DatabaseService> = Arc::new(R2d2Database::new(config(&database)).unwrap());
+    let offloaded = Offloaded::new(blocking.clone());
+    let seen = |holders: &[Holder]| (only(holders).operation, only(holders).site.line, only(holders).route.clone());
+    workers().block_on(guard::scope("GET /agents", async {
+        let db = blocking.clone();
+        let line = line!() + 1;
+        let run = offloaded.run(move |session| {
+            session.execute("SELECT 1", &[])?;
+            Ok::<_, catamaran::Error>(db.holders())
+        });
+        assert_eq!(seen(&run.await.unwrap()), ("run", line, Some("GET /agents".into())));
+        let db = blocking.clone();
+        let handler = move || {
+            let line = line!() + 1;
+            let _session = db.session().unwrap();
+            (line, db.holders())
+        };
+        let (line, holders) = offloaded.admit(handler.clone()).await.unwrap().unwrap();
+        assert_eq!(seen(&holders), ("session", line, Some("GET /agents".into())));
+        let (line, holders) = tokio::task::spawn_blocking(guard::carry(handler.clone())).await.unwrap();
+        assert_eq!(seen(&holders), ("session", line, Some("GET /agents".into())));
+        let (line, holders) = tokio::task::spawn_blocking(handler).await.unwrap();
+        assert_eq!(seen(&holders), ("session", line, None), "nothing was carried");
+    }));
+}
+
+#[test]
 fn statements_under_way_are_seen_with_their_sharers() {
     let database = database();
     workers().block_on(async {

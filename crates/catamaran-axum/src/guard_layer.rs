@@ -1,13 +1,20 @@
-//! The guard around every request.
+//! The guard around every request, and around the body of its response.
 
-use std::task::{Context, Poll};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use axum::{
-    body::Body,
+    Error,
+    body::{Body, Bytes, HttpBody},
     extract::{MatchedPath, Request},
     response::Response,
 };
 use catamaran::guard::{self, Scope};
+use http_body::{Frame, SizeHint};
+use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
 /// Guards every request of a router: a blocking call in a handler that should not block is reported with the route, as
@@ -20,7 +27,7 @@ use tower::{Layer, Service};
 /// let app: Router = Router::new().route("/", get(|| async { "hello" })).layer(GuardLayer::new());
 /// ```
 ///
-/// What streams a response's body after the handler has returned is not part of it.
+/// What streams a response's body after the handler has returned is part of it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GuardLayer(());
 
@@ -50,7 +57,7 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = Scope<S::Future>;
+    type Future = Guarded<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(cx)
@@ -60,6 +67,67 @@ where
         let path = request.extensions().get::<MatchedPath>();
         // A path that no route has may be anything that a client thinks of.
         let route = format!("{} {}", request.method(), path.map_or("(no route)", MatchedPath::as_str));
-        guard::scope(route, self.0.call(request))
+        let route = Arc::<str>::from(route);
+        Guarded { scope: guard::scope(route.clone(), self.0.call(request)), route }
+    }
+}
+
+pin_project! {
+    /// The response of a [`GuardService`].
+    pub struct Guarded<F> {
+        #[pin]
+        scope: Scope<F>,
+        route: Arc<str>,
+    }
+}
+
+impl<F, E> Future for Guarded<F>
+where
+    F: Future<Output = Result<Response<Body>, E>>,
+{
+    type Output = Result<Response<Body>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.scope.poll(cx))?;
+        let whole = response.body().size_hint().exact().is_some();
+        // What is there as a whole is not made while it is sent.
+        Poll::Ready(Ok(if whole { response } else { response.map(|body| GuardedBody::wrap(body, this.route)) }))
+    }
+}
+
+impl<F> std::fmt::Debug for Guarded<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guarded").field("route", &self.route).finish_non_exhaustive()
+    }
+}
+
+/// A body that is guarded while it is made.
+struct GuardedBody {
+    body: Body,
+    route: Arc<str>,
+}
+
+impl GuardedBody {
+    fn wrap(body: Body, route: &Arc<str>) -> Body {
+        Body::new(Self { body, route: route.clone() })
+    }
+}
+
+impl HttpBody for GuardedBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let Self { body, route } = &mut *self;
+        guard::enter(route, || Pin::new(body).poll_frame(cx))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

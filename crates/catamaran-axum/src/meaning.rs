@@ -26,7 +26,11 @@ const REFUSED: Meaning = final_(StatusCode::BAD_REQUEST, "a value was not accept
 pub(crate) fn meaning(error: &Error) -> Meaning {
     match error.kind() {
         ErrorKind::NoRows => NOT_FOUND,
-        ErrorKind::PoolTimeout | ErrorKind::PoolClosed | ErrorKind::Connect | ErrorKind::ConnectionLost => UNAVAILABLE,
+        ErrorKind::PoolTimeout
+        | ErrorKind::NestedCheckout
+        | ErrorKind::PoolClosed
+        | ErrorKind::Connect
+        | ErrorKind::ConnectionLost => UNAVAILABLE,
         ErrorKind::Server => error.sqlstate().map_or(INTERNAL, of_sqlstate),
         // Among them `CommitUnknown`: run again, the request might take effect twice.
         _ => INTERNAL,
@@ -58,6 +62,7 @@ mod tests {
         let table = [
             (NoRows, NOT_FOUND),
             (PoolTimeout, UNAVAILABLE),
+            (NestedCheckout, UNAVAILABLE),
             (PoolClosed, UNAVAILABLE),
             (Connect, UNAVAILABLE),
             (ConnectionLost, UNAVAILABLE),

@@ -81,7 +81,9 @@ pub(crate) trait Located: Send + Sync {
 macro_rules! located {
     ($self:ident.$method:ident($($arg:ident),+)) => {{
         let call = $crate::call::Call::here(stringify!($method));
-        Box::pin($crate::located::Located::$method($self, call, $($arg),+))
+        // Made where it stays, it is not moved.
+        let made = Box::write(Box::new_uninit(), $crate::located::Located::$method($self, call, $($arg),+));
+        Box::into_pin(made)
     }};
 }
 pub(crate) use located;

@@ -69,21 +69,24 @@ const LONGEST: usize = 1024;
 pub(crate) struct StatementCache<S = DefaultHasher> {
     entries: Option<LruCache<Box<str>, Kept, S>>,
     last: Last,
+    /// The text of the last one that is not kept.
+    other: Box<str>,
 }
 
 /// The statement that was run last.
+#[derive(Clone, Copy)]
 enum Last {
     Unknown,
     /// The one that was used last of those that are kept.
     Kept,
-    Other(Box<str>),
+    Other,
 }
 
 impl<S: BuildHasher + Default> StatementCache<S> {
     /// Keeps up to `size` statements; with 0, none.
     pub(crate) fn new(size: usize) -> Self {
         let entries = NonZeroUsize::new(size).map(|size| LruCache::with_hasher(size, S::default()));
-        Self { entries, last: Last::Unknown }
+        Self { entries, last: Last::Unknown, other: Box::default() }
     }
 
     pub(crate) fn get(&mut self, sql: &str) -> Option<Kept> {
@@ -122,7 +125,8 @@ impl<S: BuildHasher + Default> StatementCache<S> {
 
     /// Notes a statement that is run without being kept.
     pub(crate) fn runs(&mut self, sql: &str) {
-        self.last = Last::Other(sql[..sql.floor_char_boundary(LONGEST)].into());
+        self.last = Last::Other;
+        self.other = sql[..sql.floor_char_boundary(LONGEST)].into();
     }
 
     /// Forgets which one was run last.
@@ -132,10 +136,10 @@ impl<S: BuildHasher + Default> StatementCache<S> {
 
     /// The statement that was run last, without the values in its text.
     pub(crate) fn last(&self) -> Option<String> {
-        match &self.last {
+        match self.last {
             Last::Unknown => None,
             Last::Kept => self.entries.as_ref()?.peek_mru().map(|(sql, _)| fingerprint(sql)),
-            Last::Other(sql) => Some(fingerprint(sql)),
+            Last::Other => Some(fingerprint(&self.other)),
         }
     }
 }

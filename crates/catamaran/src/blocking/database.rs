@@ -17,6 +17,7 @@ use super::{
     queue::{Permit, Queue, Refused},
     stream,
     transaction::OpenTransaction,
+    upkeep::Upkeep,
 };
 use crate::{
     Batch, BytesIter, Config, DatabaseService, Description, EachRow, Error, ErrorKind, Executor, Holder, Outcome,
@@ -41,6 +42,7 @@ pub(crate) struct Database {
     manager: Manager,
     queue: Arc<Queue>,
     holders: Arc<Holders>,
+    upkeep: Upkeep,
     checkout_timeout: Duration,
     connect_timeout: Duration,
     /// Whether a caller who would wait for himself is refused, and how many connections there can be at most.
@@ -82,12 +84,24 @@ impl Database {
         if let Some(budget) = manager.budget() {
             budget.set_evict(Side::Blocking, Arc::downgrade(&evictor));
         }
-        Ok(Self { pool, manager, queue, holders, checkout_timeout, connect_timeout, refuse_nested, _evictor: evictor })
+        let upkeep = Upkeep::new();
+        Ok(Self {
+            pool,
+            manager,
+            queue,
+            holders,
+            upkeep,
+            checkout_timeout,
+            connect_timeout,
+            refuse_nested,
+            _evictor: evictor,
+        })
     }
 
     fn checkout(&self) -> Result<Lease> {
         let (call, origin) = (Call::here("checkout"), Origin::here());
         let wait = Wait::new(Instant::now(), self.checkout_timeout);
+        self.upkeep.start(&self.holders);
         let permit = self.enter(call, &origin, &wait)?;
         let mut line = None;
         if let Some(budget) = self.manager.budget().filter(|budget| budget.has_line(Side::Blocking)) {

@@ -11,5 +11,6 @@ mod service;
 mod stream;
 mod teardown;
 mod transaction;
+mod upkeep;
 
 pub use service::R2d2Database;

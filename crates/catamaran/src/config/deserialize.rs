@@ -5,6 +5,8 @@ use super::{
     params::{self, Origin, Param},
     text,
 };
+#[cfg(feature = "blocking")]
+use crate::guard::Rules;
 use serde::{
     Deserialize, Deserializer,
     de::{self, Unexpected, Visitor},
@@ -47,6 +49,8 @@ struct Fields {
     nested_checkout_fails: Option<bool>,
     budget: Option<u32>,
     budget_reserve: Option<u32>,
+    #[cfg(feature = "blocking")]
+    guard: Option<Rules>,
     statement_timeout: Option<Seconds>,
     keepalives: Option<bool>,
     keepalives_idle: Option<Seconds>,
@@ -102,6 +106,10 @@ impl Fields {
         }
         let mut config = params::build(params)?;
         config.budget = self.budget;
+        #[cfg(feature = "blocking")]
+        if let Some(rules) = self.guard {
+            config.guard = rules;
+        }
         set! {
             config, self:
             max_size lifetime_jitter statement_cache_size sharing sharing_depth budget_reserve

@@ -22,6 +22,16 @@ fn json(text: &str) -> Result<Config, serde_json::Error> {
 }
 
 #[test]
+#[cfg(feature = "blocking")]
+fn the_guard_is_read() {
+    use crate::guard::{Policy, Rules};
+    let read = |text: &str| json(text).map(|config| config.get_guard().clone()).map_err(|error| error.to_string());
+    assert_eq!(read(r#"{ "guard": { "policy": "panic" } }"#), Ok(Rules::new(Policy::Panic)));
+    assert_eq!(read("{}"), Ok(Rules::default()));
+    assert!(read(r#"{ "guard": { "policy": 1 } }"#).is_err());
+}
+
+#[test]
 fn a_url_with_everything() {
     let config = config(
         "postgresql://m%40e:p%2Fw@h1:1,[::1]:2,h3/my%20db?application_name=a@b&sslmode=verify-ca&sslrootcert=/ca.pem\

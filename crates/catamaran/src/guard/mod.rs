@@ -35,7 +35,7 @@ pub(crate) use mocked::mocked;
 pub use policy::{Exception, Policy, Rules};
 pub use report::{BlockingCall, Report, Stall, report};
 pub(crate) use scope::current_route;
-pub use scope::{Scope, allow, carry, installed, scope, self_test, spawn};
+pub use scope::{Scope, allow, carry, enter, installed, scope, self_test, spawn};
 #[cfg(any(feature = "async", feature = "blocking"))]
 pub(crate) use watchdog::stuck_since;
 

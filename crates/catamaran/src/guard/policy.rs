@@ -6,10 +6,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use serde::Deserialize;
+
 use crate::{Error, ErrorKind, Result};
 
 /// What happens when a blocking call is noticed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Policy {
     /// It runs, and nothing is said.
@@ -34,14 +37,26 @@ pub enum Policy {
 /// );
 /// # Ok::<(), catamaran::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+///
+/// In a configuration file:
+///
+/// ```toml
+/// [database.guard]
+/// policy = "error"
+/// exceptions = [
+///     { policy = "warn", until = "2027-03-31", reason = "moved in March", route = "GET /reports/{id}" },
+/// ]
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Rules {
     policy: Policy,
     exceptions: Vec<Exception>,
 }
 
 /// Another policy for some calls, until a day.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Fields")]
 pub struct Exception {
     policy: Policy,
     route: Option<String>,
@@ -50,6 +65,26 @@ pub struct Exception {
     until: i64,
     until_text: String,
     reason: String,
+}
+
+/// An exception in a configuration file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    policy: Policy,
+    until: String,
+    reason: String,
+    route: Option<String>,
+    site: Option<String>,
+}
+
+impl TryFrom<Fields> for Exception {
+    type Error = Error;
+
+    fn try_from(fields: Fields) -> Result<Self> {
+        let Fields { policy, until, reason, route, site } = fields;
+        Ok(Self { route, site, ..Self::new(policy, &until, &reason)? })
+    }
 }
 
 impl Rules {
@@ -202,6 +237,27 @@ mod tests {
     fn bad_exceptions_are_refused() {
         for (until, reason) in [("tomorrow", "x"), ("2027-01-01", " ")] {
             assert_eq!(Exception::new(Policy::Off, until, reason).unwrap_err().kind(), ErrorKind::Config);
+        }
+    }
+
+    #[test]
+    fn rules_are_read() {
+        let read = |text: &str| serde_json::from_str::<Rules>(text).map_err(|error| error.to_string());
+        let exception = Exception::new(Policy::Warn, "2027-03-31", "in March").unwrap().route("GET /r").site("r.rs:7");
+        let rules = Rules::new(Policy::Error).except(exception);
+        let text = r#"{ "policy": "error", "exceptions": [
+            { "policy": "warn", "until": "2027-03-31", "reason": "in March", "route": "GET /r", "site": "r.rs:7" }
+        ] }"#;
+        assert_eq!(read(text), Ok(rules));
+        assert_eq!(read("{}"), Ok(Rules::default()));
+        for (text, part) in [
+            (r#"{ "policy": "fatal" }"#, "unknown variant"),
+            (r#"{ "exemptions": [] }"#, "unknown field"),
+            (r#"{ "exceptions": [{ "policy": "off", "until": "soon", "reason": "x" }] }"#, "and not \"soon\""),
+            (r#"{ "exceptions": [{ "policy": "off", "until": "2027-01-01" }] }"#, "missing field `reason`"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(part), "{error}");
         }
     }
 

@@ -101,6 +101,12 @@ pub(crate) fn current_route() -> Option<Arc<str>> {
     if INSTALLED.load(Relaxed) { thread::current_route() } else { None }
 }
 
+/// Runs one poll of something that is guarded and no future, such as the body of a response.
+pub fn enter<T>(route: &Arc<str>, poll: impl FnOnce() -> T) -> T {
+    let _polling = Polling::begin(route);
+    poll()
+}
+
 /// Notes that futures are guarded from now on, for layers that guard each request.
 pub fn installed() {
     INSTALLED.store(true, Relaxed);
@@ -137,8 +143,7 @@ impl<F: Future> Future for Scope<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _polling = Polling::begin(this.route);
-        this.future.poll(cx)
+        enter(this.route, || this.future.poll(cx))
     }
 }
 

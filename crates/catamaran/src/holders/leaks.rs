@@ -1,44 +1,22 @@
 //! Connections that are held for too long, noticed while they are.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    thread,
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::Holders;
 
-/// The part of the time that may pass before a connection that is held for too long is told of.
+/// How often it is looked at each within the time that it may be held.
 const LOOKS: u32 = 8;
 const MOST_OFTEN: Duration = Duration::from_millis(5);
 const LEAST_OFTEN: Duration = Duration::from_secs(1);
 
-/// Those that are watched, and how often; empty when no thread does.
-static WATCHED: Mutex<Vec<(Weak<Holders>, Duration)>> = Mutex::new(Vec::new());
-
-/// Watches for connections that are held for longer than `limit`.
-pub(super) fn watch(holders: &Arc<Holders>, limit: Duration) {
-    let period = (limit / LOOKS).clamp(MOST_OFTEN, LEAST_OFTEN);
-    let mut watched = watched();
-    watched.push((Arc::downgrade(holders), period));
-    if watched.len() > 1 {
-        return;
-    }
-    drop(watched);
-    if let Err(error) = thread::Builder::new().name("catamaran-holders".into()).spawn(look) {
-        tracing::error!(%error, "no thread could be started to watch for connections that are held for too long");
-    }
-}
-
-/// Ends when nothing is left to be watched.
-fn look() {
-    loop {
-        let mut watched = watched();
-        watched.retain(|(holders, _)| holders.strong_count() > 0);
-        let Some(period) = watched.iter().map(|(_, period)| *period).min() else { return };
-        let all: Vec<_> = watched.iter().filter_map(|(holders, _)| holders.upgrade()).collect();
-        drop(watched);
-        for holder in all.iter().flat_map(|holders| holders.leaks()) {
+impl Holders {
+    /// Tells of those that have held a connection for too long, once of each. Returns when it is to be called again, if
+    /// ever.
+    pub(crate) fn tell_leaks(&self) -> Option<Duration> {
+        if self.leak_after.is_zero() {
+            return None;
+        }
+        for holder in self.leaks() {
             tracing::warn!(
                 service = holder.service,
                 route = holder.route.as_deref(),
@@ -49,11 +27,6 @@ fn look() {
                 "a connection is held for long"
             );
         }
-        drop(all);
-        thread::sleep(period);
+        Some((self.leak_after / LOOKS).clamp(MOST_OFTEN, LEAST_OFTEN))
     }
-}
-
-fn watched() -> MutexGuard<'static, Vec<(Weak<Holders>, Duration)>> {
-    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
 }

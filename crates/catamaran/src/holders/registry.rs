@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Cause, Holder, Origin, Shortage, leaks};
+use super::{Cause, Holder, Origin, Shortage};
 use crate::{Error, Result, call::Call};
 
 /// What a connection does for who holds it.
@@ -28,7 +28,7 @@ pub(crate) struct Holders {
     /// The most connections of all services together.
     total: usize,
     /// How long a connection may be held before that is reported; zero is for ever.
-    leak_after: Duration,
+    pub(super) leak_after: Duration,
 }
 
 #[derive(Default)]
@@ -36,7 +36,6 @@ struct State {
     keys: u64,
     entries: Vec<Entry>,
     shared: Option<Weak<dyn Shared>>,
-    is_watched: bool,
 }
 
 struct Entry {
@@ -78,11 +77,7 @@ impl Holders {
         state.keys += 1;
         let key = state.keys;
         state.entries.push(Entry { key, service, call, origin, since: Instant::now(), work, is_told: false });
-        let watch = !self.leak_after.is_zero() && !std::mem::replace(&mut state.is_watched, true);
         drop(state);
-        if watch {
-            leaks::watch(self, self.leak_after);
-        }
         Hold { holders: self.clone(), key }
     }
 

@@ -3,10 +3,7 @@
 use std::{
     fmt,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -29,6 +26,7 @@ use super::{
     sharing::Sharing,
     stream,
     transaction::OpenTransaction,
+    upkeep::{Kept, Upkeep},
 };
 use crate::{
     AsyncDatabaseService, AsyncExecutor, AsyncSession, AsyncTransaction, Batch, BytesStream, Config, Description,
@@ -42,12 +40,8 @@ use crate::{
     row_count,
 };
 
-/// The longest time between two looks for idle connections to close.
-const REAP: Duration = Duration::from_secs(30);
 /// How long a caller waits for the shared connection that drains for it before another does so too.
 const PATIENCE: Duration = Duration::from_millis(20);
-/// How long after the server's limit a statement must have ended, or its connection is closed.
-const STUCK: Duration = Duration::from_secs(5);
 /// How often a service that is being closed looks whether all connections are back.
 const DRAIN: Duration = Duration::from_millis(5);
 
@@ -73,7 +67,7 @@ pub struct DeadpoolDatabase {
     statement_timeout: Duration,
     /// Whether a caller who would wait for himself is refused, and how many connections there can be at most.
     refuse_nested: Option<usize>,
-    reaping: Arc<AtomicBool>,
+    upkeep: Upkeep,
     /// Lives as long as this.
     _evictor: Arc<dyn Evict>,
 }
@@ -130,7 +124,7 @@ impl DeadpoolDatabase {
             checkout_timeout,
             statement_timeout,
             refuse_nested,
-            reaping: Arc::default(),
+            upkeep: Upkeep::default(),
             _evictor: evictor,
         })
     }
@@ -213,7 +207,13 @@ impl DeadpoolDatabase {
 
     /// A connection that nobody uses, or a new one if there may be one more.
     async fn checkout_now(&self) -> Result<Option<Lease>> {
-        self.reap_idle();
+        self.upkeep.start(|| Kept {
+            pool: self.pool.weak(),
+            sharing: Arc::downgrade(&self.sharing),
+            holders: Arc::downgrade(&self.holders),
+            limits: *self.pool.manager().limits(),
+            statement_timeout: self.statement_timeout,
+        });
         let now = Timeouts { wait: Some(Duration::ZERO), create: None, recycle: None };
         match self.pool.timeout_get(&now).await {
             Err(PoolError::Timeout(TimeoutType::Wait) | PoolError::Backend(Refused::OverBudget)) => Ok(None),
@@ -280,39 +280,6 @@ impl DeadpoolDatabase {
                 None
             }
         }
-    }
-
-    /// Closes connections that nobody used for long, which deadpool does not do by itself.
-    fn reap_idle(&self) {
-        if self.reaping.load(Relaxed) || self.reaping.swap(true, Relaxed) {
-            return;
-        }
-        let (limits, limit) = (*self.pool.manager().limits(), self.statement_timeout);
-        let (pool, sharing) = (self.pool.weak(), Arc::downgrade(&self.sharing));
-        let ended = ReaperEnd(self.reaping.clone());
-        let period = (limits.idle_timeout.min(limits.max_lifetime) / 4).clamp(Duration::from_millis(50), REAP);
-        tokio::spawn(async move {
-            let _ended = ended;
-            loop {
-                sleep(period).await;
-                let (Some(pool), Some(sharing)) = (pool.upgrade(), sharing.upgrade()) else { return };
-                sharing.give_back_idle();
-                if !limit.is_zero() {
-                    sharing.cut(limit + STUCK);
-                }
-                let now = Instant::now();
-                pool.retain(|pooled, _| !pooled.connection.is_closed() && !pooled.aging.is_too_old(now, &limits));
-            }
-        });
-    }
-}
-
-/// Lets the next caller start a reaper, when this one ended with its runtime.
-struct ReaperEnd(Arc<AtomicBool>);
-
-impl Drop for ReaperEnd {
-    fn drop(&mut self) {
-        self.0.store(false, Relaxed);
     }
 }
 

@@ -17,5 +17,6 @@ mod seat;
 mod sharing;
 mod stream;
 mod transaction;
+mod upkeep;
 
 pub use database::DeadpoolDatabase;
