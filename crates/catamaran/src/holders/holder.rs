@@ -20,7 +20,8 @@ pub struct Holder {
     pub statement: Option<String>,
     /// For how long.
     pub held: Duration,
-    /// The statements on it, where several share the connection; `operation`, `site` and `route` are of the last one.
+    /// The statements on it, where several may share the connection; `operation`, `site` and `statement` are of the last
+    /// one, and no route is known.
     pub sharers: usize,
 }
 

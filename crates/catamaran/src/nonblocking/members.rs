@@ -64,8 +64,9 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(crate) fn new(call: Call) -> Self {
-        Self { call, route: current_route() }
+    /// Without its route where others may share the connection: with that, many a route would be noted and none asked for.
+    pub(crate) fn new(call: Call, alone: bool) -> Self {
+        Self { call, route: if alone { current_route() } else { None } }
     }
 }
 

@@ -156,7 +156,7 @@ impl Sharing {
         member.writes += usize::from(cost.kind == Kind::Write);
         member.backlog += weight;
         member.alone = expected.is_none();
-        member.caller = Caller::new(call);
+        member.caller = Caller::new(call, expected.is_none());
         Seat { sharing: self, lease: member.lease.clone(), cost, weight, behind, began: now, bytes: None }
     }
 
@@ -201,7 +201,7 @@ impl Sharing {
             fit: (now + self.rest).min(expires),
             alone: false,
             leaving: false,
-            caller: Caller::new(call),
+            caller: Caller::new(call, false),
         });
         let at = state.members.len() - 1;
         let seat = self.sit(&mut state, at, now, call, cost, Some(expected));
