@@ -5,6 +5,8 @@ pub mod conformance;
 pub mod hull;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod parity;
+#[allow(clippy::unwrap_used, reason = "a test's library")]
+pub mod services;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod sharing;
 #[allow(clippy::expect_used, reason = "a test's library")]

@@ -4,7 +4,7 @@
 use std::{
     io::{self, BufRead as _, Write as _},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     time::Duration,
@@ -18,8 +18,9 @@ use super::teardown::{elsewhere, off_runtime, on_runtime};
 use crate::{
     Canceller, Description, Error, ErrorKind, Result, Row,
     budget::Permit,
+    call::Call,
     driver_error::{connecting, using},
-    holders::Work,
+    holders::{Hold, Holders, Origin, Place, Work},
     row::Column,
     row_count,
     statement_cache::{Kept, StatementCache},
@@ -46,7 +47,12 @@ pub(crate) struct Connection {
     cancelled: Arc<AtomicBool>,
     permit: Option<Permit>,
     statements: Arc<Mutex<StatementCache>>,
+    /// Where it is noted who holds it, once anybody does.
+    place: OnceLock<Arc<Place>>,
 }
+
+/// What holders of its connections are reported as.
+pub(super) const SERVICE: &str = "blocking";
 
 /// What a connection consists of.
 pub(crate) struct Open {
@@ -87,7 +93,7 @@ impl Connection {
             failed: false,
             lost: false,
         };
-        Self { open: Mutex::new(Some(open)), canceller, cancelled, permit, statements }
+        Self { open: Mutex::new(Some(open)), canceller, cancelled, permit, statements, place: OnceLock::new() }
     }
 
     pub(crate) fn canceller(&self) -> Canceller {
@@ -139,8 +145,15 @@ impl Connection {
         self.slot().as_mut().is_some_and(Open::clean)
     }
 
-    /// Forgets what others have run on it.
-    pub(crate) fn forget_last(&self) {
+    /// Notes who holds it, and forgets what others have run on it.
+    pub(crate) fn held_by(self: &Arc<Self>, holders: &Holders, call: Call, origin: Origin) -> Hold {
+        let work = || Arc::downgrade(self) as Weak<dyn Work>;
+        let place = self.place.get_or_init(|| holders.place(SERVICE, work()));
+        self.forget_last();
+        place.hold(call, origin)
+    }
+
+    fn forget_last(&self) {
         locked(&self.statements).forget_last();
     }
 

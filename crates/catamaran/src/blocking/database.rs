@@ -11,6 +11,7 @@ use postgres_types::ToSql;
 use r2d2::{NopErrorHandler, Pool, PooledConnection};
 
 use super::{
+    connection::SERVICE,
     lease::{Access, Lease},
     line::Line,
     manager::{Manager, Pooled},
@@ -29,8 +30,6 @@ use crate::{
     row_count,
 };
 
-/// What holders of its connections are reported as.
-const SERVICE: &str = "blocking";
 /// What r2d2 may take beyond the time for connecting, so that it is the connection's error that arrives.
 const MARGIN: Duration = Duration::from_secs(1);
 /// How often a service that is being closed looks whether all connections are back.
@@ -118,8 +117,7 @@ impl Database {
                     if self.manager.recycle(connection, aging, wait.came) =>
                 {
                     let connection = connection.clone();
-                    connection.forget_last();
-                    let hold = self.holders.hold(SERVICE, call, origin, connection.clone());
+                    let hold = connection.held_by(&self.holders, call, origin);
                     return Ok(Lease::new(connection, pooled, permit, budget.cloned(), hold));
                 }
                 (Pooled::Failed { error, at }, _) if *at >= wait.came => return Err(error.clone()),

@@ -2,7 +2,7 @@
 //! a request that has one already.
 
 mod holder;
-#[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
+#[cfg(any(feature = "async", feature = "blocking"))]
 mod leaks;
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
 mod origin;
@@ -18,7 +18,7 @@ pub(crate) use origin::Origin;
 #[cfg(feature = "async")]
 pub(crate) use registry::Shared;
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
-pub(crate) use registry::{Hold, Holders, Work};
+pub(crate) use registry::{Hold, Holders, Place, Work};
 pub use shortage::{Cause, Shortage};
 #[cfg(any(feature = "async", feature = "blocking"))]
 pub(crate) use wait::{Connects, Wait};

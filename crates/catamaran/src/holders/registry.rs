@@ -1,4 +1,8 @@
-//! The connections that are held, of one pool or of those that share a budget.
+//! The connections of one pool, or of those that share a budget, and who holds them.
+#![cfg_attr(
+    not(any(feature = "async", feature = "blocking")),
+    allow(dead_code, reason = "a bridge without a service looks for no leaks")
+)]
 
 use std::{
     cmp::Reverse,
@@ -24,61 +28,48 @@ pub(crate) trait Shared: Send + Sync {
 }
 
 pub(crate) struct Holders {
-    state: Mutex<State>,
+    places: Mutex<Vec<Weak<Place>>>,
+    shared: Mutex<Option<Weak<dyn Shared>>>,
     /// The most connections of all services together.
     total: usize,
     /// How long a connection may be held before that is reported; zero is for ever.
     pub(super) leak_after: Duration,
 }
 
-#[derive(Default)]
-struct State {
-    keys: u64,
-    entries: Vec<Entry>,
-    shared: Option<Weak<dyn Shared>>,
+/// A connection's place in the list. Taking and giving back the connection locks nothing that others use.
+pub(crate) struct Place {
+    service: &'static str,
+    work: Weak<dyn Work>,
+    held: Mutex<Option<Held>>,
 }
 
-struct Entry {
-    key: u64,
-    service: &'static str,
+struct Held {
     call: Call,
     origin: Origin,
     since: Instant,
-    work: Arc<dyn Work>,
     is_told: bool,
 }
 
 /// A connection is held until this is dropped.
-pub(crate) struct Hold {
-    holders: Arc<Holders>,
-    key: u64,
-}
+pub(crate) struct Hold(Arc<Place>);
 
 impl Holders {
     pub(crate) fn new(total: usize, leak_after: Duration) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), total, leak_after })
+        Arc::new(Self { places: Mutex::default(), shared: Mutex::default(), total, leak_after })
     }
 
     /// Adds what tells of connections that are shared.
-    #[cfg(feature = "async")]
     pub(crate) fn set_shared(&self, shared: Weak<dyn Shared>) {
-        self.state().shared = Some(shared);
+        *locked(&self.shared) = Some(shared);
     }
 
-    /// Notes that a connection is held from now on.
-    pub(crate) fn hold(
-        self: &Arc<Self>,
-        service: &'static str,
-        call: Call,
-        origin: Origin,
-        work: Arc<dyn Work>,
-    ) -> Hold {
-        let mut state = self.state();
-        state.keys += 1;
-        let key = state.keys;
-        state.entries.push(Entry { key, service, call, origin, since: Instant::now(), work, is_told: false });
-        drop(state);
-        Hold { holders: self.clone(), key }
+    /// A place for a new connection of a service, as long as it is kept.
+    pub(crate) fn place(&self, service: &'static str, work: Weak<dyn Work>) -> Arc<Place> {
+        let place = Arc::new(Place { service, work, held: Mutex::default() });
+        let mut places = locked(&self.places);
+        places.retain(|place| place.strong_count() > 0);
+        places.push(Arc::downgrade(&place));
+        place
     }
 
     /// Fails if the caller has to wait for itself: it keeps a connection and does nothing with it meanwhile, and all the
@@ -86,28 +77,31 @@ impl Holders {
     ///
     /// Connections taken for one statement are not counted. They come back by themselves.
     pub(crate) fn check(&self, service: &'static str, most: usize, call: Call, origin: &Origin) -> Result<()> {
-        let state = self.state();
-        let kept = || state.entries.iter().filter(|entry| entry.call.keeps());
-        let of_service = kept().filter(|entry| entry.service == service).count();
-        if of_service < most && kept().count() < self.total {
-            return Ok(());
+        let (mut kept, mut of_service, mut own) = (0, 0, None);
+        for place in self.places() {
+            let held = locked(&place.held);
+            let Some(held) = held.as_ref().filter(|held| held.call.keeps()) else { continue };
+            kept += 1;
+            of_service += usize::from(place.service == service);
+            if own.is_none() && held.origin.is_flow_of(origin) && !place.is_running() {
+                own = Some(place.clone());
+            }
         }
-        let is_own = |entry: &&Entry| entry.origin.is_flow_of(origin) && !entry.work.is_running();
-        let Some(own) = kept().find(is_own).map(|entry| entry.key) else { return Ok(()) };
-        let mut holders = state.holders();
-        // The sort is stable.
-        holders.sort_by_key(|(key, _)| *key != own);
-        drop(state);
-        let holders = holders.into_iter().map(|(_, holder)| holder).collect();
-        Err(Error::nested_checkout(service, call, Shortage { cause: Cause::Nested, holders }))
+        match own {
+            Some(own) if of_service >= most || kept >= self.total => {
+                let mut holders = self.known();
+                holders.sort_by_key(|(place, _)| !Arc::ptr_eq(place, &own));
+                let holders = holders.into_iter().map(|(_, holder)| holder).collect();
+                Err(Error::nested_checkout(service, call, Shortage { cause: Cause::Nested, holders }))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Who holds connections, for the longest time first.
     pub(crate) fn list(&self) -> Vec<Holder> {
-        let state = self.state();
-        let mut holders: Vec<_> = state.holders().into_iter().map(|(_, holder)| holder).collect();
-        let shared = state.shared.as_ref().and_then(Weak::upgrade);
-        drop(state);
+        let mut holders: Vec<_> = self.known().into_iter().map(|(_, holder)| holder).collect();
+        let shared = locked(&self.shared).as_ref().and_then(Weak::upgrade);
         holders.extend(shared.map(|shared| shared.holders()).unwrap_or_default());
         holders.sort_by_key(|holder| Reverse(holder.held));
         holders
@@ -116,39 +110,52 @@ impl Holders {
     /// Those that have held a connection for too long, each told once.
     pub(super) fn leaks(&self) -> Vec<Holder> {
         let now = Instant::now();
-        let mut state = self.state();
-        let late = |entry: &&mut Entry| !entry.is_told && now.saturating_duration_since(entry.since) >= self.leak_after;
-        let tell = |entry: &mut Entry| {
-            entry.is_told = true;
-            entry.holder(now)
+        let told = |place: Arc<Place>| {
+            let mut held = locked(&place.held);
+            let late = |held: &&mut Held| !held.is_told && now.saturating_duration_since(held.since) >= self.leak_after;
+            let held = held.as_mut().filter(late)?;
+            held.is_told = true;
+            Some(place.holder(held, now))
         };
-        state.entries.iter_mut().filter(late).map(tell).collect()
+        self.places().into_iter().filter_map(told).collect()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Those of the entries, by their keys, for the longest time first.
-    fn holders(&self) -> Vec<(u64, Holder)> {
+    /// Those that are held, for the longest time first.
+    fn known(&self) -> Vec<(Arc<Place>, Holder)> {
         let now = Instant::now();
-        let mut holders: Vec<_> = self.entries.iter().map(|entry| (entry.key, entry.holder(now))).collect();
-        holders.sort_by_key(|(key, _)| *key);
+        let holder = |place: Arc<Place>| {
+            let holder = locked(&place.held).as_ref().map(|held| place.holder(held, now))?;
+            Some((place, holder))
+        };
+        let mut holders: Vec<_> = self.places().into_iter().filter_map(holder).collect();
+        holders.sort_by_key(|(_, holder)| Reverse(holder.held));
         holders
     }
+
+    fn places(&self) -> Vec<Arc<Place>> {
+        locked(&self.places).iter().filter_map(Weak::upgrade).collect()
+    }
 }
 
-impl Entry {
-    fn holder(&self, now: Instant) -> Holder {
+impl Place {
+    /// Notes that the connection is held from now on.
+    pub(crate) fn hold(self: &Arc<Self>, call: Call, origin: Origin) -> Hold {
+        *locked(&self.held) = Some(Held { call, origin, since: Instant::now(), is_told: false });
+        Hold(self.clone())
+    }
+
+    fn is_running(&self) -> bool {
+        self.work.upgrade().is_some_and(|work| work.is_running())
+    }
+
+    fn holder(&self, held: &Held, now: Instant) -> Holder {
         Holder {
             service: self.service,
-            route: self.origin.route().cloned(),
-            operation: self.call.operation,
-            site: self.call.site(),
-            statement: self.work.statement(),
-            held: now.saturating_duration_since(self.since),
+            route: held.origin.route().cloned(),
+            operation: held.call.operation,
+            site: held.call.site(),
+            statement: self.work.upgrade().and_then(|work| work.statement()),
+            held: now.saturating_duration_since(held.since),
             sharers: 1,
         }
     }
@@ -156,12 +163,12 @@ impl Entry {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let mut state = self.holders.state();
-        if let Some(at) = state.entries.iter().position(|entry| entry.key == self.key) {
-            // Kept until the lock is let go, since it may be the last to have the connection.
-            let gone = state.entries.swap_remove(at);
-            drop(state);
-            drop(gone);
-        }
+        let held = locked(&self.0.held).take();
+        // Without the lock: to drop a task's waker may free the task.
+        drop(held);
     }
+}
+
+fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

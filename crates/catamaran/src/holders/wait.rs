@@ -25,6 +25,7 @@ impl Wait {
         self.came + self.limit
     }
 
+    #[cfg(feature = "async")]
     pub(crate) fn is_over(&self) -> bool {
         Instant::now() >= self.end()
     }

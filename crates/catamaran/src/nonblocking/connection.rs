@@ -4,7 +4,7 @@
 use std::{
     pin::pin,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{
             AtomicBool, AtomicU8, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
@@ -30,8 +30,9 @@ use super::{
 };
 use crate::{
     Description, Error, ErrorKind, Result, Row,
+    call::Call,
     driver_error::{connecting, using},
-    holders::Work,
+    holders::{Hold, Holders, Origin, Place, Work},
     row::Column,
     row_count,
     statement_cache::{Kept, StatementCache},
@@ -64,7 +65,12 @@ pub(crate) struct Connection {
     pub(super) streaming: AtomicBool,
     /// The requests on their way.
     pub(super) running: AtomicUsize,
+    /// Where it is noted who holds it, once anybody does.
+    place: OnceLock<Arc<Place>>,
 }
+
+/// What holders of its connections are reported as.
+pub(super) const SERVICE: &str = "async";
 
 impl Connection {
     pub(crate) fn new(
@@ -90,6 +96,7 @@ impl Connection {
             lost: AtomicBool::new(false),
             streaming: AtomicBool::new(false),
             running: AtomicUsize::new(0),
+            place: OnceLock::new(),
         }
     }
 
@@ -442,8 +449,15 @@ impl Connection {
         self.statements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what others have run on it.
-    pub(crate) fn forget_last(&self) {
+    /// Notes who holds it, and forgets what others have run on it.
+    pub(crate) fn held_by(self: &Arc<Self>, holders: &Holders, call: Call, origin: Origin) -> Hold {
+        let work = || Arc::downgrade(self) as Weak<dyn Work>;
+        let place = self.place.get_or_init(|| holders.place(SERVICE, work()));
+        self.forget_last();
+        place.hold(call, origin)
+    }
+
+    fn forget_last(&self) {
         self.statements().forget_last();
     }
 }

@@ -2,8 +2,10 @@
 
 use std::{
     fmt,
+    future::poll_fn,
     pin::pin,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -19,7 +21,8 @@ use postgres_types::ToSql;
 use tokio::time::{sleep, timeout_at};
 
 use super::{
-    lease::{Access, Lease, SERVICE},
+    connection::SERVICE,
+    lease::{Access, Lease},
     line::Line,
     manager::{Manager, Refused},
     seat::{Opening, Place, Seat, Waiting},
@@ -71,6 +74,9 @@ pub struct DeadpoolDatabase {
     /// Lives as long as this.
     _evictor: Arc<dyn Evict>,
 }
+
+/// What the pool gives.
+type Got = std::result::Result<Object<Manager>, PoolError<Refused>>;
 
 /// Closes idle connections for the other pool of a budget.
 struct Evictor {
@@ -132,26 +138,31 @@ impl DeadpoolDatabase {
     /// A connection for one caller alone.
     async fn checkout(&self, call: Call) -> Result<Lease> {
         let origin = Origin::current().await;
-        let came = Instant::now();
-        let lease = match self.checkout_at_once().await? {
-            Some(lease) => lease,
-            None => {
-                if let Some(most) = self.refuse_nested {
-                    self.holders.check(SERVICE, most, call, &origin)?;
-                }
-                let wait = Wait::new(came, self.checkout_timeout);
-                match self.pool.manager().budget() {
-                    Some(budget) => Box::pin(self.checkout_within(budget, wait)).await?,
-                    None => Box::pin(self.checkout_later(wait)).await?,
-                }
-            }
+        let lease = match (self.pool.manager().budget(), self.sharing.on) {
+            (Some(budget), _) => match self.checkout_at_once(Some(budget)).await? {
+                Some(lease) => lease,
+                None => Box::pin(self.checkout_within(budget, self.wait(call, &origin)?)).await?,
+            },
+            (None, true) => match self.checkout_at_once(None).await? {
+                Some(lease) => lease,
+                None => Box::pin(self.checkout_shared(self.wait(call, &origin)?)).await?,
+            },
+            (None, false) => self.checkout_apart(call, &origin).await?,
         };
         Ok(lease.held_by(&self.holders, call, origin))
     }
 
+    /// Begins to wait for a connection, unless that would be a wait for the caller itself.
+    fn wait(&self, call: Call, origin: &Origin) -> Result<Wait> {
+        if let Some(most) = self.refuse_nested {
+            self.holders.check(SERVICE, most, call, origin)?;
+        }
+        Ok(Wait::new(Instant::now(), self.checkout_timeout))
+    }
+
     /// One that nobody uses, or that there may be more of, unless others have waited for it.
-    async fn checkout_at_once(&self) -> Result<Option<Lease>> {
-        if self.pool.manager().budget().is_some_and(|budget| budget.has_line(Side::Nonblocking)) {
+    async fn checkout_at_once(&self, budget: Option<&Arc<Budget>>) -> Result<Option<Lease>> {
+        if budget.is_some_and(|budget| budget.has_line(Side::Nonblocking)) {
             return Ok(None);
         }
         match self.sharing.take_idle() {
@@ -160,21 +171,33 @@ impl DeadpoolDatabase {
         }
     }
 
-    /// One that comes back.
-    async fn checkout_later(&self, mut wait: Wait) -> Result<Lease> {
+    /// One out of the pool, where none are shared.
+    async fn checkout_apart(&self, call: Call, origin: &Origin) -> Result<Lease> {
+        self.keep_up();
+        let mut getting = pin!(self.pool.get());
+        let at_once = poll_fn(|cx| Poll::Ready(getting.as_mut().poll(cx)));
+        if let Poll::Ready(result) = at_once.await {
+            return self.leased(result);
+        }
+        let mut wait = self.wait(call, origin)?;
+        let result = getting.await;
+        wait.woke(wait.end());
+        self.waited(result, &wait)
+    }
+
+    /// One that comes back, or that a member gives up.
+    async fn checkout_shared(&self, mut wait: Wait) -> Result<Lease> {
         let wanted = self.sharing.want();
-        let mut waiting = pin!(self.pool.get());
+        let mut getting = pin!(self.pool.get());
         let mut again = false;
         loop {
             wanted.give_up_one(again);
             again = true;
             let until = Instant::now() + PATIENCE;
-            let waited = timeout_at(until.into(), waiting.as_mut()).await;
+            let result = timeout_at(until.into(), getting.as_mut()).await;
             wait.woke(until);
-            match waited {
-                Ok(Err(PoolError::Timeout(TimeoutType::Wait))) => return Err(self.timed_out(&wait)),
-                Ok(result) => return self.leased(result),
-                Err(_) => {}
+            if let Ok(result) = result {
+                return self.waited(result, &wait);
             }
         }
     }
@@ -182,11 +205,21 @@ impl DeadpoolDatabase {
     /// The same where another pool may have the connections. Callers wait in the line of the budget alone: what comes
     /// back, here or there, is told to the first of it.
     async fn checkout_within(&self, budget: &Arc<Budget>, mut wait: Wait) -> Result<Lease> {
-        let wanted = self.sharing.want();
-        let line = Line::new(budget, wait.came);
+        let mut waits = budget.has_line(Side::Nonblocking);
+        let (wanted, line) = (self.sharing.want(), Line::new(budget, wait.came));
         let mut again = false;
         loop {
+            if waits {
+                let until = wait.end().min(Instant::now() + PATIENCE);
+                if !line.until(until).await {
+                    wait.woke(until);
+                    if wait.is_over() {
+                        return Err(self.timed_out(&wait));
+                    }
+                }
+            }
             // Once more before waiting: what came free in between was told to nobody.
+            waits = true;
             if let Some(lease) = self.sharing.take_idle_for_first() {
                 return Ok(lease);
             }
@@ -195,25 +228,12 @@ impl DeadpoolDatabase {
             }
             wanted.give_up_one(again);
             again = true;
-            let until = wait.end().min(Instant::now() + PATIENCE);
-            if !line.until(until).await {
-                wait.woke(until);
-                if wait.is_over() {
-                    return Err(self.timed_out(&wait));
-                }
-            }
         }
     }
 
     /// A connection that nobody uses, or a new one if there may be one more.
     async fn checkout_now(&self) -> Result<Option<Lease>> {
-        self.upkeep.start(|| Kept {
-            pool: self.pool.weak(),
-            sharing: Arc::downgrade(&self.sharing),
-            holders: Arc::downgrade(&self.holders),
-            limits: *self.pool.manager().limits(),
-            statement_timeout: self.statement_timeout,
-        });
+        self.keep_up();
         let now = Timeouts { wait: Some(Duration::ZERO), create: None, recycle: None };
         match self.pool.timeout_get(&now).await {
             Err(PoolError::Timeout(TimeoutType::Wait) | PoolError::Backend(Refused::OverBudget)) => Ok(None),
@@ -221,7 +241,24 @@ impl DeadpoolDatabase {
         }
     }
 
-    fn leased(&self, result: std::result::Result<Object<Manager>, PoolError<Refused>>) -> Result<Lease> {
+    fn keep_up(&self) {
+        self.upkeep.start(|| Kept {
+            pool: self.pool.weak(),
+            sharing: Arc::downgrade(&self.sharing),
+            holders: Arc::downgrade(&self.holders),
+            limits: *self.pool.manager().limits(),
+            statement_timeout: self.statement_timeout,
+        });
+    }
+
+    fn waited(&self, result: Got, wait: &Wait) -> Result<Lease> {
+        match result {
+            Err(PoolError::Timeout(TimeoutType::Wait)) => Err(self.timed_out(wait)),
+            result => self.leased(result),
+        }
+    }
+
+    fn leased(&self, result: Got) -> Result<Lease> {
         match result {
             Ok(object) => Ok(Lease::new(object, self.pool.manager().budget())),
             Err(PoolError::Backend(Refused::Failed(error))) => Err(error),

@@ -21,9 +21,6 @@ use crate::{
     row_count,
 };
 
-/// What holders of its connections are reported as.
-pub(super) const SERVICE: &str = "async";
-
 /// One connection, taken. Also what a session is.
 pub(crate) struct Lease {
     connection: Arc<Connection>,
@@ -44,9 +41,8 @@ impl Lease {
     }
 
     /// Notes who holds it.
-    pub(crate) fn held_by(mut self, holders: &Arc<Holders>, call: Call, origin: Origin) -> Self {
-        self.connection.forget_last();
-        self.hold = Some(holders.hold(SERVICE, call, origin, self.connection.clone()));
+    pub(crate) fn held_by(mut self, holders: &Holders, call: Call, origin: Origin) -> Self {
+        self.hold = Some(self.connection.held_by(holders, call, origin));
         self
     }
 

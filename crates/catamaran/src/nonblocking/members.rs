@@ -6,8 +6,9 @@ use tokio::task::{Id, try_id};
 
 use super::{
     clock::{Clock, Nanos, nanos},
+    connection::SERVICE,
     cost::{Costs, Kind},
-    lease::{Lease, SERVICE},
+    lease::Lease,
     sharing::Sharing,
 };
 use crate::{
