@@ -4,7 +4,10 @@ use bytes::Bytes;
 use futures_core::Stream;
 use postgres_types::ToSql;
 
-use crate::{Batch, BytesStream, Description, EachRow, Outcome, Result, Row, RowStream, call::Call};
+use crate::{
+    AsyncSession, AsyncTransaction, Batch, BytesStream, Description, EachRow, Outcome, Result, Row, RowStream,
+    TransactionOptions, call::Call,
+};
 
 /// The methods of [`AsyncExecutor`](crate::AsyncExecutor), told who calls.
 ///
@@ -76,6 +79,45 @@ pub(crate) trait Located: Send + Sync {
 
     fn run_batch(&self, call: Call, batch: &Batch<'_>) -> impl Future<Output = Result<Vec<Outcome>>> + Send;
 }
+
+/// The methods of [`AsyncDatabaseService`](crate::AsyncDatabaseService) that take a connection, told who calls.
+pub(crate) trait LocatedService: Send + Sync {
+    fn begin(
+        &self,
+        call: Call,
+        options: TransactionOptions,
+    ) -> impl Future<Output = Result<Box<dyn AsyncTransaction>>> + Send;
+
+    fn session(&self, call: Call) -> impl Future<Output = Result<Box<dyn AsyncSession>>> + Send;
+
+    fn ping(&self, call: Call) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Those methods, written out as `#[async_trait]` would.
+macro_rules! located_service {
+    () => {
+        located_service! { @methods
+            begin(options: TransactionOptions) -> Box<dyn AsyncTransaction>;
+            session() -> Box<dyn AsyncSession>;
+            ping() -> ();
+        }
+    };
+    (@methods $($method:ident($($arg:ident: $ty:ty)?) -> $output:ty;)+) => {$(
+        #[track_caller]
+        fn $method<'life0, 'async_trait>(
+            &'life0 self,
+            $($arg: $ty)?
+        ) -> $crate::forward::Later<'async_trait, $output>
+        where
+            'life0: 'async_trait,
+            Self: 'async_trait,
+        {
+            let call = $crate::call::Call::here(stringify!($method));
+            Box::pin($crate::located::LocatedService::$method(self, call $(, $arg)?))
+        }
+    )+};
+}
+pub(crate) use located_service;
 
 /// The future of a call, which is told who calls.
 macro_rules! located {

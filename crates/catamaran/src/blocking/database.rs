@@ -11,21 +11,18 @@ use postgres_types::ToSql;
 use r2d2::{NopErrorHandler, Pool, PooledConnection};
 
 use super::{
-    connection::SERVICE,
-    lease::{Access, Lease},
-    line::Line,
+    lease::Access,
     manager::{Manager, Pooled},
-    queue::{Permit, Queue, Refused},
+    queue::Queue,
     stream,
     transaction::OpenTransaction,
     upkeep::Upkeep,
 };
 use crate::{
-    Batch, BytesIter, Config, DatabaseService, Description, EachRow, Error, ErrorKind, Executor, Holder, Outcome,
-    PoolStatus, Result, Row, RowIter, Session, Transaction, TransactionOptions,
+    Batch, BytesIter, Config, DatabaseService, Description, EachRow, Error, Executor, Holder, Outcome, PoolStatus,
+    Result, Row, RowIter, Session, Transaction, TransactionOptions,
     budget::{Budget, Evict, Side},
-    call::Call,
-    holders::{Holders, Origin, Wait},
+    holders::Holders,
     many::{Many, Within, counts},
     row_count,
 };
@@ -37,15 +34,15 @@ const DRAIN: Duration = Duration::from_millis(5);
 
 /// The pool, and what waits in front of it.
 pub(crate) struct Database {
-    pool: Pool<Manager>,
-    manager: Manager,
-    queue: Arc<Queue>,
-    holders: Arc<Holders>,
-    upkeep: Upkeep,
-    checkout_timeout: Duration,
-    connect_timeout: Duration,
-    /// Whether a caller who would wait for himself is refused, and how many connections there can be at most.
-    refuse_nested: Option<usize>,
+    pub(super) pool: Pool<Manager>,
+    pub(super) manager: Manager,
+    pub(super) queue: Arc<Queue>,
+    pub(super) holders: Arc<Holders>,
+    pub(super) upkeep: Upkeep,
+    pub(super) checkout_timeout: Duration,
+    pub(super) connect_timeout: Duration,
+    /// How many connections there can be at most.
+    pub(super) most: usize,
     /// Lives as long as this.
     _evictor: Arc<dyn Evict>,
 }
@@ -67,7 +64,7 @@ impl Database {
         let (checkout_timeout, connect_timeout) = (config.get_checkout_timeout(), config.get_connect_timeout());
         let size = config.get_max_size();
         let (queue, holders) = (Queue::new(size as usize), config.holders(budget.as_ref()));
-        let refuse_nested = config.get_nested_checkout_fails().then(|| config.most_connections(budget.as_ref()));
+        let most = config.most_connections(budget.as_ref());
         let manager = Manager::new(config, budget)?;
         let limits = *manager.limits();
         let pool = Pool::builder()
@@ -84,90 +81,12 @@ impl Database {
             budget.set_evict(Side::Blocking, Arc::downgrade(&evictor));
         }
         let upkeep = Upkeep::new();
-        Ok(Self {
-            pool,
-            manager,
-            queue,
-            holders,
-            upkeep,
-            checkout_timeout,
-            connect_timeout,
-            refuse_nested,
-            _evictor: evictor,
-        })
-    }
-
-    fn checkout(&self) -> Result<Lease> {
-        let (call, origin) = (Call::here("checkout"), Origin::here());
-        let wait = Wait::new(Instant::now(), self.checkout_timeout);
-        self.upkeep.start(&self.holders);
-        let permit = self.enter(call, &origin, &wait)?;
-        let mut line = None;
-        if let Some(budget) = self.manager.budget().filter(|budget| budget.has_line(Side::Blocking)) {
-            self.check(call, &origin)?;
-            line = Some(self.wait(Line::new(budget, wait.came), &wait)?);
-        }
-        loop {
-            // With a permit, this waits only while a connection is being made.
-            let pooled = self.pool.get().map_err(|error| {
-                Error::with_source(ErrorKind::Connect, format!("no connection after {:?}", self.connect_timeout), error)
-            })?;
-            match (&*pooled, self.manager.budget()) {
-                (Pooled::Live { connection, aging, .. }, budget)
-                    if self.manager.recycle(connection, aging, wait.came) =>
-                {
-                    let connection = connection.clone();
-                    let hold = connection.held_by(&self.holders, call, origin);
-                    return Ok(Lease::new(connection, pooled, permit, budget.cloned(), hold));
-                }
-                (Pooled::Failed { error, at }, _) if *at >= wait.came => return Err(error.clone()),
-                (Pooled::OverBudget, Some(budget)) => {
-                    drop(pooled);
-                    // Once more before waiting: what came free in between was told to nobody.
-                    line = Some(match line {
-                        Some(line) => self.wait(line, &wait)?,
-                        None => {
-                            self.check(call, &origin)?;
-                            Line::new(budget, wait.came)
-                        }
-                    });
-                    continue;
-                }
-                _ => {}
-            }
-            discard(pooled);
-        }
-    }
-
-    /// Waits for the right to a connection.
-    fn enter(&self, call: Call, origin: &Origin, wait: &Wait) -> Result<Permit> {
-        if let Some(permit) = self.queue.try_enter() {
-            return Ok(permit);
-        }
-        self.check(call, origin)?;
-        self.queue.enter(wait.came, wait.end()).map_err(|refused| match refused {
-            Refused::Closed => Error::closed(),
-            Refused::TimedOut => self.timed_out(wait),
-        })
-    }
-
-    /// Waits in the line of the budget.
-    fn wait(&self, line: Line, wait: &Wait) -> Result<Line> {
-        if line.wait(wait.end()) { Ok(line) } else { Err(self.timed_out(wait)) }
-    }
-
-    /// Fails if the caller would wait for itself.
-    fn check(&self, call: Call, origin: &Origin) -> Result<()> {
-        self.refuse_nested.map_or(Ok(()), |most| self.holders.check(SERVICE, most, call, origin))
-    }
-
-    fn timed_out(&self, wait: &Wait) -> Error {
-        wait.error(DatabaseService::status(self), self.manager.connects(), &self.holders)
+        Ok(Self { pool, manager, queue, holders, upkeep, checkout_timeout, connect_timeout, most, _evictor: evictor })
     }
 }
 
 /// Has a connection closed before another is asked for.
-fn discard(mut pooled: PooledConnection<Manager>) {
+pub(super) fn discard(mut pooled: PooledConnection<Manager>) {
     if let Pooled::Live { broken, .. } = &mut *pooled {
         *broken = true;
     }

@@ -1,5 +1,6 @@
 //! The blocking backend: r2d2 and postgres. Its twin is `nonblocking`, file by file.
 
+mod checkout;
 mod connection;
 mod database;
 mod lease;

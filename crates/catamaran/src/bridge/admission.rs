@@ -49,7 +49,7 @@ impl Admission {
     pub(super) fn new(size: usize, wait: Duration) -> Self {
         // A pool of size 0 has its own error to report, which nobody would hear behind a closed door.
         let size = size.clamp(1, Semaphore::MAX_PERMITS);
-        let (permits, holders) = (Arc::new(Semaphore::new(size)), Holders::new(size, Duration::ZERO));
+        let (permits, holders) = (Arc::new(Semaphore::new(size)), Holders::new(size, Duration::ZERO, true));
         Self { permits, size, wait, waiting: AtomicUsize::new(0), holders }
     }
 

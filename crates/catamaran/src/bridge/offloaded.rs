@@ -26,9 +26,9 @@ use crate::{
     DatabaseService, Description, EachRow, Error, ErrorKind, Executor, Holder, Outcome, PoolStatus, Result, Row,
     RowStream, Session, TransactionOptions,
     call::Call,
-    forward::{Later, written_out_async_executor},
+    forward::written_out_async_executor,
     holders::{Hold, Origin},
-    located::located,
+    located::{LocatedService, located, located_service},
 };
 
 /// Any blocking service as an async one: its calls run on threads that may block.
@@ -334,50 +334,27 @@ impl Runs for Held {
 written_out_async_executor!([] Offloaded, located);
 written_out_async_executor!([] Held, located);
 
+impl LocatedService for Offloaded {
+    async fn begin(&self, by: Call, options: TransactionOptions) -> Result<Box<dyn AsyncTransaction>> {
+        let held = self.open(by, move |service, busy, opened| {
+            worker::serve_transaction(service, options, by, busy, opened);
+        });
+        Ok(Box::new(held.await?))
+    }
+
+    async fn session(&self, by: Call) -> Result<Box<dyn AsyncSession>> {
+        let held = self.open(by, move |service, busy, opened| worker::serve_session(service, by, busy, opened));
+        Ok(Box::new(held.await?))
+    }
+
+    async fn ping(&self, by: Call) -> Result<()> {
+        self.on_service(by, move |service| by.pin(|| service.ping())).await
+    }
+}
+
 #[async_trait]
 impl AsyncDatabaseService for Offloaded {
-    #[track_caller]
-    fn begin<'life0, 'async_trait>(
-        &'life0 self,
-        options: TransactionOptions,
-    ) -> Later<'async_trait, Box<dyn AsyncTransaction>>
-    where
-        'life0: 'async_trait,
-        Self: 'async_trait,
-    {
-        let by = Call::here("begin");
-        Box::pin(async move {
-            let held = self.open(by, move |service, busy, opened| {
-                worker::serve_transaction(service, options, by, busy, opened);
-            });
-            let transaction: Box<dyn AsyncTransaction> = Box::new(held.await?);
-            Ok(transaction)
-        })
-    }
-
-    #[track_caller]
-    fn session<'life0, 'async_trait>(&'life0 self) -> Later<'async_trait, Box<dyn AsyncSession>>
-    where
-        'life0: 'async_trait,
-        Self: 'async_trait,
-    {
-        let by = Call::here("session");
-        Box::pin(async move {
-            let held = self.open(by, move |service, busy, opened| worker::serve_session(service, by, busy, opened));
-            let session: Box<dyn AsyncSession> = Box::new(held.await?);
-            Ok(session)
-        })
-    }
-
-    #[track_caller]
-    fn ping<'life0, 'async_trait>(&'life0 self) -> Later<'async_trait, ()>
-    where
-        'life0: 'async_trait,
-        Self: 'async_trait,
-    {
-        let by = Call::here("ping");
-        Box::pin(self.on_service(by, move |service| by.pin(|| service.ping())))
-    }
+    located_service!();
 
     fn status(&self) -> PoolStatus {
         let status = self.0.service.status();

@@ -1,5 +1,6 @@
 //! One configuration for both services.
 
+mod budget;
 pub mod defaults;
 
 mod deserialize;

@@ -15,10 +15,12 @@ mod wait;
 pub use holder::Holder;
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
 pub(crate) use origin::Origin;
+#[cfg(any(feature = "async", feature = "blocking"))]
+pub(crate) use registry::Place;
 #[cfg(feature = "async")]
 pub(crate) use registry::Shared;
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
-pub(crate) use registry::{Hold, Holders, Place, Work};
+pub(crate) use registry::{Hold, Holders, Work};
 pub use shortage::{Cause, Shortage};
 #[cfg(any(feature = "async", feature = "blocking"))]
 pub(crate) use wait::{Connects, Wait};

@@ -34,6 +34,7 @@ pub(crate) struct Holders {
     total: usize,
     /// How long a connection may be held before that is reported; zero is for ever.
     pub(super) leak_after: Duration,
+    refuses_nested: bool,
 }
 
 /// A connection's place in the list. Taking and giving back the connection locks nothing that others use.
@@ -54,11 +55,12 @@ struct Held {
 pub(crate) struct Hold(Arc<Place>);
 
 impl Holders {
-    pub(crate) fn new(total: usize, leak_after: Duration) -> Arc<Self> {
-        Arc::new(Self { places: Mutex::default(), shared: Mutex::default(), total, leak_after })
+    pub(crate) fn new(total: usize, leak_after: Duration, refuses_nested: bool) -> Arc<Self> {
+        Arc::new(Self { places: Mutex::default(), shared: Mutex::default(), total, leak_after, refuses_nested })
     }
 
     /// Adds what tells of connections that are shared.
+    #[cfg(feature = "async")]
     pub(crate) fn set_shared(&self, shared: Weak<dyn Shared>) {
         *locked(&self.shared) = Some(shared);
     }
@@ -75,8 +77,12 @@ impl Holders {
     /// Fails if the caller has to wait for itself: it keeps a connection and does nothing with it meanwhile, and all the
     /// others that there may be, `most` of this service, are kept as well.
     ///
-    /// Connections taken for one statement are not counted. They come back by themselves.
+    /// Connections taken for one statement are not counted: they come back by themselves. Nobody is refused where that
+    /// was not asked for.
     pub(crate) fn check(&self, service: &'static str, most: usize, call: Call, origin: &Origin) -> Result<()> {
+        if !self.refuses_nested {
+            return Ok(());
+        }
         let (mut kept, mut of_service, mut own) = (0, 0, None);
         for place in self.places() {
             let held = locked(&place.held);

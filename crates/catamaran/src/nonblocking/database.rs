@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    future::poll_fn,
-    pin::pin,
     sync::Arc,
-    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -13,38 +10,28 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use deadpool::{
     Runtime,
-    managed::{Object, Pool, PoolConfig, PoolError, QueueMode, TimeoutType, Timeouts},
+    managed::{Pool, PoolConfig, QueueMode, Timeouts},
 };
 use futures_core::Stream;
-use futures_util::future::{Either, select};
 use postgres_types::ToSql;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::sleep;
 
 use super::{
-    connection::SERVICE,
-    lease::{Access, Lease},
-    line::Line,
-    manager::{Manager, Refused},
-    seat::{Opening, Place, Seat, Waiting},
-    sharing::Sharing,
-    stream,
-    transaction::OpenTransaction,
-    upkeep::{Kept, Upkeep},
+    lease::Access, manager::Manager, seat::Place, sharing::Sharing, stream, transaction::OpenTransaction,
+    upkeep::Upkeep,
 };
 use crate::{
     AsyncDatabaseService, AsyncExecutor, AsyncSession, AsyncTransaction, Batch, BytesStream, Config, Description,
     EachRow, Error, ErrorKind, Holder, Outcome, PoolStatus, Result, Row, RowStream, TransactionOptions,
     budget::{Budget, Evict, Side},
     call::Call,
-    forward::{Later, written_out_async_executor},
-    holders::{Holders, Origin, Shared, Wait},
-    located::{Located, located},
+    forward::written_out_async_executor,
+    holders::{Holders, Shared},
+    located::{Located, LocatedService, located, located_service},
     many::{Many, Within, counts},
     row_count,
 };
 
-/// How long a caller waits for the shared connection that drains for it before another does so too.
-const PATIENCE: Duration = Duration::from_millis(20);
 /// How often a service that is being closed looks whether all connections are back.
 const DRAIN: Duration = Duration::from_millis(5);
 
@@ -63,20 +50,17 @@ const DRAIN: Duration = Duration::from_millis(5);
 /// # }
 /// ```
 pub struct DeadpoolDatabase {
-    pool: Pool<Manager>,
-    sharing: Arc<Sharing>,
-    holders: Arc<Holders>,
-    checkout_timeout: Duration,
-    statement_timeout: Duration,
-    /// Whether a caller who would wait for himself is refused, and how many connections there can be at most.
-    refuse_nested: Option<usize>,
-    upkeep: Upkeep,
+    pub(super) pool: Pool<Manager>,
+    pub(super) sharing: Arc<Sharing>,
+    pub(super) holders: Arc<Holders>,
+    pub(super) checkout_timeout: Duration,
+    pub(super) statement_timeout: Duration,
+    /// How many connections there can be at most.
+    pub(super) most: usize,
+    pub(super) upkeep: Upkeep,
     /// Lives as long as this.
     _evictor: Arc<dyn Evict>,
 }
-
-/// What the pool gives.
-type Got = std::result::Result<Object<Manager>, PoolError<Refused>>;
 
 /// Closes idle connections for the other pool of a budget.
 struct Evictor {
@@ -113,7 +97,7 @@ impl DeadpoolDatabase {
         let holders = config.holders(budget.as_ref());
         let shared: Arc<dyn Shared> = sharing.clone();
         holders.set_shared(Arc::downgrade(&shared));
-        let refuse_nested = config.get_nested_checkout_fails().then(|| config.most_connections(budget.as_ref()));
+        let most = config.most_connections(budget.as_ref());
         let mut pool = PoolConfig::new(config.get_max_size() as usize);
         pool.queue_mode = QueueMode::Lifo;
         pool.timeouts = Timeouts { wait: Some(checkout_timeout), create: None, recycle: None };
@@ -129,194 +113,10 @@ impl DeadpoolDatabase {
             holders,
             checkout_timeout,
             statement_timeout,
-            refuse_nested,
+            most,
             upkeep: Upkeep::default(),
             _evictor: evictor,
         })
-    }
-
-    /// A connection for one caller alone.
-    async fn checkout(&self, call: Call) -> Result<Lease> {
-        let origin = Origin::current().await;
-        let lease = match (self.pool.manager().budget(), self.sharing.on) {
-            (Some(budget), _) => match self.checkout_at_once(Some(budget)).await? {
-                Some(lease) => lease,
-                None => Box::pin(self.checkout_within(budget, self.wait(call, &origin)?)).await?,
-            },
-            (None, true) => match self.checkout_at_once(None).await? {
-                Some(lease) => lease,
-                None => Box::pin(self.checkout_shared(self.wait(call, &origin)?)).await?,
-            },
-            (None, false) => self.checkout_apart(call, &origin).await?,
-        };
-        Ok(lease.held_by(&self.holders, call, origin))
-    }
-
-    /// Begins to wait for a connection, unless that would be a wait for the caller itself.
-    fn wait(&self, call: Call, origin: &Origin) -> Result<Wait> {
-        if let Some(most) = self.refuse_nested {
-            self.holders.check(SERVICE, most, call, origin)?;
-        }
-        Ok(Wait::new(Instant::now(), self.checkout_timeout))
-    }
-
-    /// One that nobody uses, or that there may be more of, unless others have waited for it.
-    async fn checkout_at_once(&self, budget: Option<&Arc<Budget>>) -> Result<Option<Lease>> {
-        if budget.is_some_and(|budget| budget.has_line(Side::Nonblocking)) {
-            return Ok(None);
-        }
-        match self.sharing.take_idle() {
-            Some(lease) => Ok(Some(lease)),
-            None => self.checkout_now().await,
-        }
-    }
-
-    /// One out of the pool, where none are shared.
-    async fn checkout_apart(&self, call: Call, origin: &Origin) -> Result<Lease> {
-        self.keep_up();
-        let mut getting = pin!(self.pool.get());
-        let at_once = poll_fn(|cx| Poll::Ready(getting.as_mut().poll(cx)));
-        if let Poll::Ready(result) = at_once.await {
-            return self.leased(result);
-        }
-        let mut wait = self.wait(call, origin)?;
-        let result = getting.await;
-        wait.woke(wait.end());
-        self.waited(result, &wait)
-    }
-
-    /// One that comes back, or that a member gives up.
-    async fn checkout_shared(&self, mut wait: Wait) -> Result<Lease> {
-        let wanted = self.sharing.want();
-        let mut getting = pin!(self.pool.get());
-        let mut again = false;
-        loop {
-            wanted.give_up_one(again);
-            again = true;
-            let until = Instant::now() + PATIENCE;
-            let result = timeout_at(until.into(), getting.as_mut()).await;
-            wait.woke(until);
-            if let Ok(result) = result {
-                return self.waited(result, &wait);
-            }
-        }
-    }
-
-    /// The same where another pool may have the connections. Callers wait in the line of the budget alone: what comes
-    /// back, here or there, is told to the first of it.
-    async fn checkout_within(&self, budget: &Arc<Budget>, mut wait: Wait) -> Result<Lease> {
-        let mut waits = budget.has_line(Side::Nonblocking);
-        let (wanted, line) = (self.sharing.want(), Line::new(budget, wait.came));
-        let mut again = false;
-        loop {
-            if waits {
-                let until = wait.end().min(Instant::now() + PATIENCE);
-                if !line.until(until).await {
-                    wait.woke(until);
-                    if wait.is_over() {
-                        return Err(self.timed_out(&wait));
-                    }
-                }
-            }
-            // Once more before waiting: what came free in between was told to nobody.
-            waits = true;
-            if let Some(lease) = self.sharing.take_idle_for_first() {
-                return Ok(lease);
-            }
-            if let Some(lease) = self.checkout_now().await? {
-                return Ok(lease);
-            }
-            wanted.give_up_one(again);
-            again = true;
-        }
-    }
-
-    /// A connection that nobody uses, or a new one if there may be one more.
-    async fn checkout_now(&self) -> Result<Option<Lease>> {
-        self.keep_up();
-        let now = Timeouts { wait: Some(Duration::ZERO), create: None, recycle: None };
-        match self.pool.timeout_get(&now).await {
-            Err(PoolError::Timeout(TimeoutType::Wait) | PoolError::Backend(Refused::OverBudget)) => Ok(None),
-            result => self.leased(result).map(Some),
-        }
-    }
-
-    fn keep_up(&self) {
-        self.upkeep.start(|| Kept {
-            pool: self.pool.weak(),
-            sharing: Arc::downgrade(&self.sharing),
-            holders: Arc::downgrade(&self.holders),
-            limits: *self.pool.manager().limits(),
-            statement_timeout: self.statement_timeout,
-        });
-    }
-
-    fn waited(&self, result: Got, wait: &Wait) -> Result<Lease> {
-        match result {
-            Err(PoolError::Timeout(TimeoutType::Wait)) => Err(self.timed_out(wait)),
-            result => self.leased(result),
-        }
-    }
-
-    fn leased(&self, result: Got) -> Result<Lease> {
-        match result {
-            Ok(object) => Ok(Lease::new(object, self.pool.manager().budget())),
-            Err(PoolError::Backend(Refused::Failed(error))) => Err(error),
-            Err(PoolError::Closed) => Err(Error::closed()),
-            Err(_) => Err(Error::new(ErrorKind::PoolTimeout, "the pool gave no connection")),
-        }
-    }
-
-    fn timed_out(&self, wait: &Wait) -> Error {
-        wait.error(self.status(), self.pool.manager().connects(), &self.holders)
-    }
-
-    /// A place for a single statement where there is none at once.
-    async fn seat_later<'a>(&'a self, call: Call, sql: &str, mut place: Place<'a>) -> Result<Seat<'a>> {
-        let mut wait = Wait::new(Instant::now(), self.checkout_timeout);
-        loop {
-            let seat = match place {
-                Place::Seat(seat) => return Ok(seat),
-                _ if wait.is_over() => return Err(self.timed_out(&wait)),
-                Place::Own(cost) => return Ok(self.sharing.alone(self.checkout(call).await?, cost)),
-                Place::Open(opening) if opening.must => opening.adopt(self.checkout(call).await?.released()),
-                // Whoever has another choice takes it when no connection is to be had.
-                Place::Open(opening) => match self.checkout_now().await {
-                    Ok(Some(lease)) => opening.adopt(lease),
-                    _ => None,
-                },
-                Place::Wait(waiting, None) => {
-                    waiting.until(wait.end()).await;
-                    None
-                }
-                Place::Wait(waiting, Some(opening)) => self.first_free(waiting, opening, wait.end()).await,
-            };
-            if let Some(seat) = seat {
-                return Ok(seat);
-            }
-            wait.woke(wait.end());
-            place = self.sharing.place(call, sql, true);
-        }
-    }
-
-    /// A place on one more connection, or `None` when there may be room on another.
-    async fn first_free<'a>(&self, waiting: Box<Waiting<'a>>, opening: Opening<'a>, end: Instant) -> Option<Seat<'a>> {
-        // Connecting is not given up for room elsewhere, or it would begin again and again.
-        let lease = match self.checkout_now().await {
-            Ok(None) => match select(pin!(waiting.until(end)), pin!(self.pool.get())).await {
-                Either::Left(_) => return None,
-                Either::Right((result, _)) => self.leased(result).ok(),
-            },
-            result => result.ok().flatten(),
-        };
-        match lease {
-            Some(lease) => opening.adopt(lease),
-            None => {
-                // Not at once again: what could not be opened will not be for a while.
-                sleep(PATIENCE.min(end.saturating_duration_since(Instant::now()))).await;
-                None
-            }
-        }
     }
 }
 
@@ -413,48 +213,24 @@ impl Located for DeadpoolDatabase {
     }
 }
 
+impl LocatedService for DeadpoolDatabase {
+    async fn begin(&self, call: Call, options: TransactionOptions) -> Result<Box<dyn AsyncTransaction>> {
+        let lease = self.checkout(call).await?.held(self.sharing.hold());
+        Ok(Box::new(OpenTransaction::begin(Access::Owned(lease), options).await?))
+    }
+
+    async fn session(&self, call: Call) -> Result<Box<dyn AsyncSession>> {
+        Ok(Box::new(self.checkout(call).await?.held(self.sharing.hold())))
+    }
+
+    async fn ping(&self, call: Call) -> Result<()> {
+        self.checkout(call).await?.connection().ping().await
+    }
+}
+
 #[async_trait]
 impl AsyncDatabaseService for DeadpoolDatabase {
-    #[track_caller]
-    fn begin<'life0, 'async_trait>(
-        &'life0 self,
-        options: TransactionOptions,
-    ) -> Later<'async_trait, Box<dyn AsyncTransaction>>
-    where
-        'life0: 'async_trait,
-        Self: 'async_trait,
-    {
-        let call = Call::here("begin");
-        Box::pin(async move {
-            let lease = self.checkout(call).await?.held(self.sharing.hold());
-            let transaction: Box<dyn AsyncTransaction> =
-                Box::new(OpenTransaction::begin(Access::Owned(lease), options).await?);
-            Ok(transaction)
-        })
-    }
-
-    #[track_caller]
-    fn session<'life0, 'async_trait>(&'life0 self) -> Later<'async_trait, Box<dyn AsyncSession>>
-    where
-        'life0: 'async_trait,
-        Self: 'async_trait,
-    {
-        let call = Call::here("session");
-        Box::pin(async move {
-            let session: Box<dyn AsyncSession> = Box::new(self.checkout(call).await?.held(self.sharing.hold()));
-            Ok(session)
-        })
-    }
-
-    #[track_caller]
-    fn ping<'life0, 'async_trait>(&'life0 self) -> Later<'async_trait, ()>
-    where
-        'life0: 'async_trait,
-        Self: 'async_trait,
-    {
-        let call = Call::here("ping");
-        Box::pin(async move { self.checkout(call).await?.connection().ping().await })
-    }
+    located_service!();
 
     fn status(&self) -> PoolStatus {
         let status = self.pool.status();

@@ -1,5 +1,6 @@
 //! The async backend: deadpool and tokio-postgres. Its twin is `blocking`, file by file.
 
+mod checkout;
 mod clock;
 mod connection;
 mod cost;
