@@ -97,8 +97,8 @@ impl Offloaded {
     ///
     /// # Errors
     ///
-    /// `PoolTimeout` if no permit came free in time; what [`session`](DatabaseService::session) fails with; the
-    /// closure's own.
+    /// `PoolTimeout` if no permit came free in time, `NestedCheckout` if the caller would wait for itself; what
+    /// [`session`](DatabaseService::session) fails with; the closure's own.
     #[track_caller]
     pub fn run<T, E, F>(&self, closure: F) -> impl Future<Output = Result<T, E>> + Send
     where
@@ -120,7 +120,8 @@ impl Offloaded {
     ///
     /// # Errors
     ///
-    /// `PoolTimeout` if no permit came free in time. Within: what the call panicked with.
+    /// `PoolTimeout` if no permit came free in time, `NestedCheckout` if the caller would wait for itself. Within: what
+    /// the call panicked with.
     #[track_caller]
     pub fn admit<T, F>(&self, call: F) -> impl Future<Output = Result<Result<T, Panic>>> + Send
     where
