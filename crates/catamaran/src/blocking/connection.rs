@@ -4,7 +4,7 @@
 use std::{
     io::{self, BufRead as _, Write as _},
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     time::Duration,
@@ -20,7 +20,7 @@ use crate::{
     budget::Permit,
     call::Call,
     driver_error::{connecting, using},
-    holders::{Hold, Holders, Origin, Place, Work},
+    holders::{Hold, Holders, Listed, Origin, Work},
     row::Column,
     row_count,
     statement_cache::{Kept, StatementCache},
@@ -47,8 +47,8 @@ pub(crate) struct Connection {
     cancelled: Arc<AtomicBool>,
     permit: Option<Permit>,
     statements: Arc<Mutex<StatementCache>>,
-    /// Where it is noted who holds it, once anybody does.
-    place: OnceLock<Arc<Place>>,
+    /// Where it is noted who holds it.
+    listed: Listed,
 }
 
 /// What holders of its connections are reported as.
@@ -93,7 +93,7 @@ impl Connection {
             failed: false,
             lost: false,
         };
-        Self { open: Mutex::new(Some(open)), canceller, cancelled, permit, statements, place: OnceLock::new() }
+        Self { open: Mutex::new(Some(open)), canceller, cancelled, permit, statements, listed: Listed::default() }
     }
 
     pub(crate) fn canceller(&self) -> Canceller {
@@ -147,10 +147,8 @@ impl Connection {
 
     /// Notes who holds it, and forgets what others have run on it.
     pub(crate) fn held_by(self: &Arc<Self>, holders: &Holders, call: Call, origin: Origin) -> Hold {
-        let work = || Arc::downgrade(self) as Weak<dyn Work>;
-        let place = self.place.get_or_init(|| holders.place(SERVICE, work()));
         self.forget_last();
-        place.hold(call, origin)
+        self.listed.hold(holders, SERVICE, self, call, origin)
     }
 
     fn forget_last(&self) {

@@ -70,7 +70,7 @@ impl Admission {
                 self.wait(holders).await?
             }
         };
-        let hold = keeps.map(|work| self.holders.place(SERVICE, Arc::downgrade(&work)).hold(call, origin));
+        let hold = keeps.map(|work| self.holders.enlist(SERVICE, Arc::downgrade(&work)).hold(call, origin));
         Ok((permit, hold))
     }
 

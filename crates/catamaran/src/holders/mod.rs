@@ -16,7 +16,7 @@ pub use holder::Holder;
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
 pub(crate) use origin::Origin;
 #[cfg(any(feature = "async", feature = "blocking"))]
-pub(crate) use registry::Place;
+pub(crate) use registry::Listed;
 #[cfg(feature = "async")]
 pub(crate) use registry::Shared;
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]

@@ -6,7 +6,7 @@
 
 use std::{
     cmp::Reverse,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -28,7 +28,7 @@ pub(crate) trait Shared: Send + Sync {
 }
 
 pub(crate) struct Holders {
-    places: Mutex<Vec<Weak<Place>>>,
+    entries: Mutex<Vec<Weak<Entry>>>,
     shared: Mutex<Option<Weak<dyn Shared>>>,
     /// The most connections of all services together.
     total: usize,
@@ -37,8 +37,8 @@ pub(crate) struct Holders {
     refuses_nested: bool,
 }
 
-/// A connection's place in the list. Taking and giving back the connection locks nothing that others use.
-pub(crate) struct Place {
+/// A connection in the list. Taking and giving back the connection locks nothing that others use.
+pub(crate) struct Entry {
     service: &'static str,
     work: Weak<dyn Work>,
     held: Mutex<Option<Held>>,
@@ -51,12 +51,31 @@ struct Held {
     is_told: bool,
 }
 
+/// What a connection knows of its entry, which it has once anybody holds it.
+#[derive(Default)]
+pub(crate) struct Listed(OnceLock<Arc<Entry>>);
+
+impl Listed {
+    /// Notes that the connection is held from now on.
+    pub(crate) fn hold<W: Work + 'static>(
+        &self,
+        holders: &Holders,
+        service: &'static str,
+        connection: &Arc<W>,
+        call: Call,
+        origin: Origin,
+    ) -> Hold {
+        let work = || Arc::downgrade(connection) as Weak<dyn Work>;
+        self.0.get_or_init(|| holders.enlist(service, work())).hold(call, origin)
+    }
+}
+
 /// A connection is held until this is dropped.
-pub(crate) struct Hold(Arc<Place>);
+pub(crate) struct Hold(Arc<Entry>);
 
 impl Holders {
     pub(crate) fn new(total: usize, leak_after: Duration, refuses_nested: bool) -> Arc<Self> {
-        Arc::new(Self { places: Mutex::default(), shared: Mutex::default(), total, leak_after, refuses_nested })
+        Arc::new(Self { entries: Mutex::default(), shared: Mutex::default(), total, leak_after, refuses_nested })
     }
 
     /// Adds what tells of connections that are shared.
@@ -65,13 +84,13 @@ impl Holders {
         *locked(&self.shared) = Some(shared);
     }
 
-    /// A place for a new connection of a service, as long as it is kept.
-    pub(crate) fn place(&self, service: &'static str, work: Weak<dyn Work>) -> Arc<Place> {
-        let place = Arc::new(Place { service, work, held: Mutex::default() });
-        let mut places = locked(&self.places);
-        places.retain(|place| place.strong_count() > 0);
-        places.push(Arc::downgrade(&place));
-        place
+    /// An entry for a new connection of a service, as long as it is kept.
+    pub(crate) fn enlist(&self, service: &'static str, work: Weak<dyn Work>) -> Arc<Entry> {
+        let entry = Arc::new(Entry { service, work, held: Mutex::default() });
+        let mut entries = locked(&self.entries);
+        entries.retain(|entry| entry.strong_count() > 0);
+        entries.push(Arc::downgrade(&entry));
+        entry
     }
 
     /// Fails if the caller has to wait for itself: it keeps a connection and does nothing with it meanwhile, and all the
@@ -84,19 +103,19 @@ impl Holders {
             return Ok(());
         }
         let (mut kept, mut of_service, mut own) = (0, 0, None);
-        for place in self.places() {
-            let held = locked(&place.held);
+        for entry in self.entries() {
+            let held = locked(&entry.held);
             let Some(held) = held.as_ref().filter(|held| held.call.keeps()) else { continue };
             kept += 1;
-            of_service += usize::from(place.service == service);
-            if own.is_none() && held.origin.is_flow_of(origin) && !place.is_running() {
-                own = Some(place.clone());
+            of_service += usize::from(entry.service == service);
+            if own.is_none() && held.origin.is_flow_of(origin) && !entry.is_running() {
+                own = Some(entry.clone());
             }
         }
         match own {
             Some(own) if of_service >= most || kept >= self.total => {
                 let mut holders = self.known();
-                holders.sort_by_key(|(place, _)| !Arc::ptr_eq(place, &own));
+                holders.sort_by_key(|(entry, _)| !Arc::ptr_eq(entry, &own));
                 let holders = holders.into_iter().map(|(_, holder)| holder).collect();
                 Err(Error::nested_checkout(service, call, Shortage { cause: Cause::Nested, holders }))
             }
@@ -116,34 +135,34 @@ impl Holders {
     /// Those that have held a connection for too long, each told once.
     pub(super) fn leaks(&self) -> Vec<Holder> {
         let now = Instant::now();
-        let told = |place: Arc<Place>| {
-            let mut held = locked(&place.held);
+        let told = |entry: Arc<Entry>| {
+            let mut held = locked(&entry.held);
             let late = |held: &&mut Held| !held.is_told && now.saturating_duration_since(held.since) >= self.leak_after;
             let held = held.as_mut().filter(late)?;
             held.is_told = true;
-            Some(place.holder(held, now))
+            Some(entry.holder(held, now))
         };
-        self.places().into_iter().filter_map(told).collect()
+        self.entries().into_iter().filter_map(told).collect()
     }
 
     /// Those that are held, for the longest time first.
-    fn known(&self) -> Vec<(Arc<Place>, Holder)> {
+    fn known(&self) -> Vec<(Arc<Entry>, Holder)> {
         let now = Instant::now();
-        let holder = |place: Arc<Place>| {
-            let holder = locked(&place.held).as_ref().map(|held| place.holder(held, now))?;
-            Some((place, holder))
+        let holder = |entry: Arc<Entry>| {
+            let holder = locked(&entry.held).as_ref().map(|held| entry.holder(held, now))?;
+            Some((entry, holder))
         };
-        let mut holders: Vec<_> = self.places().into_iter().filter_map(holder).collect();
+        let mut holders: Vec<_> = self.entries().into_iter().filter_map(holder).collect();
         holders.sort_by_key(|(_, holder)| Reverse(holder.held));
         holders
     }
 
-    fn places(&self) -> Vec<Arc<Place>> {
-        locked(&self.places).iter().filter_map(Weak::upgrade).collect()
+    fn entries(&self) -> Vec<Arc<Entry>> {
+        locked(&self.entries).iter().filter_map(Weak::upgrade).collect()
     }
 }
 
-impl Place {
+impl Entry {
     /// Notes that the connection is held from now on.
     pub(crate) fn hold(self: &Arc<Self>, call: Call, origin: Origin) -> Hold {
         *locked(&self.held) = Some(Held { call, origin, since: Instant::now(), is_told: false });

@@ -4,7 +4,7 @@
 use std::{
     pin::pin,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError, Weak,
+        Arc, Mutex, PoisonError,
         atomic::{
             AtomicBool, AtomicU8, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
@@ -32,7 +32,7 @@ use crate::{
     Description, Error, ErrorKind, Result, Row,
     call::Call,
     driver_error::{connecting, using},
-    holders::{Hold, Holders, Origin, Place, Work},
+    holders::{Hold, Holders, Listed, Origin, Work},
     row::Column,
     row_count,
     statement_cache::{Kept, StatementCache},
@@ -65,8 +65,8 @@ pub(crate) struct Connection {
     pub(super) streaming: AtomicBool,
     /// The requests on their way.
     pub(super) running: AtomicUsize,
-    /// Where it is noted who holds it, once anybody does.
-    place: OnceLock<Arc<Place>>,
+    /// Where it is noted who holds it.
+    listed: Listed,
 }
 
 /// What holders of its connections are reported as.
@@ -96,7 +96,7 @@ impl Connection {
             lost: AtomicBool::new(false),
             streaming: AtomicBool::new(false),
             running: AtomicUsize::new(0),
-            place: OnceLock::new(),
+            listed: Listed::default(),
         }
     }
 
@@ -451,10 +451,8 @@ impl Connection {
 
     /// Notes who holds it, and forgets what others have run on it.
     pub(crate) fn held_by(self: &Arc<Self>, holders: &Holders, call: Call, origin: Origin) -> Hold {
-        let work = || Arc::downgrade(self) as Weak<dyn Work>;
-        let place = self.place.get_or_init(|| holders.place(SERVICE, work()));
         self.forget_last();
-        place.hold(call, origin)
+        self.listed.hold(holders, SERVICE, self, call, origin)
     }
 
     fn forget_last(&self) {
