@@ -223,6 +223,7 @@ impl Open {
     }
 
     pub(crate) fn batch(&mut self, sql: &str) -> Result<()> {
+        Travel::refuse_copies(sql)?;
         self.note(Traces::of_batch(sql));
         self.statements().runs(sql);
         self.client.batch_execute(sql).map_err(using)
@@ -307,6 +308,7 @@ impl Open {
     /// Nothing is left of a transaction once its outermost level has ended.
     pub(super) fn ended(&mut self, level: Level) {
         if level.is_outermost() {
+            self.rolled_back();
             self.traces = self.traces.without(Traces::TRANSACTION).settled();
         }
     }
@@ -352,6 +354,9 @@ impl Open {
         }
         let undone = undo.is_empty() || self.client.batch_execute(undo).is_ok();
         if undone {
+            if self.traces.is_unsettled_by_undoing() {
+                self.statements().clear();
+            }
             (self.traces, self.abandoned, self.failed) = (Traces::NONE, false, false);
             self.owed.clear();
         }
@@ -377,7 +382,7 @@ impl Open {
     }
 
     fn note(&mut self, traces: Traces) {
-        if traces.has(Traces::SCHEMA) {
+        if self.traces.unsettled_by(traces) {
             self.statements().clear();
         }
         self.traces = self.traces.and(traces).settled();

@@ -188,6 +188,7 @@ impl Connection {
     }
 
     pub(crate) async fn batch(&self, sql: &str) -> Result<()> {
+        Travel::refuse_copies(sql)?;
         let running = self.start(Abandoned::Statement)?;
         self.note(Traces::of_batch(sql));
         self.statements().runs(sql);
@@ -286,6 +287,7 @@ impl Connection {
     /// Nothing is left of a transaction once its outermost level has ended.
     pub(super) fn ended(&self, level: Level) {
         if level.is_outermost() {
+            self.rolled_back();
             self.traces.store(self.left().without(Traces::TRANSACTION).settled().bits(), SeqCst);
         }
     }
@@ -305,6 +307,9 @@ impl Connection {
         let cancels = abandoned == Abandoned::Statement as u8;
         match timeout(if cancels { GRACE } else { CLEANING }, self.client.batch_execute(undo)).await {
             Ok(Ok(())) => {
+                if self.left().is_unsettled_by_undoing() {
+                    self.statements().clear();
+                }
                 self.traces.store(Traces::NONE.bits(), SeqCst);
                 self.abandoned.store(Abandoned::Nothing as u8, SeqCst);
                 self.failed.store(false, SeqCst);
@@ -326,7 +331,7 @@ impl Connection {
     }
 
     pub(super) fn note(&self, traces: Traces) {
-        if traces.has(Traces::SCHEMA) {
+        if self.left().unsettled_by(traces) {
             self.statements().clear();
         }
         self.traces.store(self.left().and(traces).settled().bits(), SeqCst);
