@@ -9,5 +9,6 @@ pub mod parity;
 pub mod services;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod sharing;
+pub mod texts;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod wire;

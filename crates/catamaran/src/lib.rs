@@ -40,6 +40,8 @@ mod from_row;
 pub mod guard;
 mod holders;
 mod json;
+#[cfg(any(feature = "driver", feature = "mock"))]
+mod lexer;
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
 mod located;
 #[cfg(feature = "driver")]
@@ -62,6 +64,8 @@ mod status;
 mod stream;
 #[cfg(feature = "driver")]
 mod tls;
+#[cfg(any(feature = "driver", feature = "mock"))]
+mod token;
 #[cfg(feature = "driver")]
 mod traces;
 mod transaction;
