@@ -40,6 +40,7 @@ mod from_row;
 pub mod guard;
 mod holders;
 mod json;
+mod kinds;
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
 mod located;
 #[cfg(feature = "driver")]

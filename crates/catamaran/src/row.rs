@@ -13,7 +13,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::{
     Error, ErrorKind, Result,
     json::WireJson,
-    value::{Value, decode_accepted, not_accepted},
+    value::{Value, decode_accepted, not_accepted, without_domain},
 };
 
 pub use self::{builder::RowBuilder, index::RowIndex, positions::Positions, reader::RowReader};
@@ -62,9 +62,9 @@ pub struct Column {
 }
 
 impl Column {
-    /// A column of a name and a type.
+    /// A column of a name and a type. One of a domain is one of its base type, as in the rows of a server.
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
-        Self { name: name.into(), ty }
+        Self { name: name.into(), ty: without_domain(ty) }
     }
 
     /// The name, as the statement gave it.
