@@ -291,6 +291,23 @@ impl Row {
         }
     }
 
+    /// Whether a later column has the name of the one at a position.
+    #[cold]
+    fn has_another(&self, at: usize) -> bool {
+        let name = self.column(at).map(|(name, _)| name);
+        (at + 1..self.len()).any(|other| self.column(other).map(|(name, _)| name) == name)
+    }
+
+    #[cold]
+    fn ambiguous(&self, at: usize) -> Error {
+        let message = format!(
+            "{} is there more than once, and a flattened field can't tell which one is its; give each a name of its own, \
+             with AS in the statement",
+            Named(self, at)
+        );
+        Error::new(ErrorKind::Decode, message)
+    }
+
     #[cold]
     fn unknown_column(&self, index: &dyn RowIndex) -> Error {
         let names: Vec<String> = self.columns().map(|(name, _)| format!("\"{name}\"")).collect();

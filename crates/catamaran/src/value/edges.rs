@@ -45,7 +45,8 @@ const NOT_FINITE: Misfit = Misfit("it is NaN or infinite; read it as text, with 
 const TOO_MANY_DIGITS: Misfit =
     Misfit("it has more digits than fit; `round` it in the statement, or read it as text, with `::text`");
 const MIDNIGHT: Misfit = Misfit("it is 24:00, the end of the day; read it as text, with `::text` in the statement");
-const INFINITE_TIMESTAMP: Misfit = Misfit("it is infinite; `catamaran::types::Timestamp` of the Rust type can hold that");
+const INFINITE_TIMESTAMP: Misfit =
+    Misfit("it is infinite; `catamaran::types::Timestamp` of the Rust type can hold that");
 const INFINITE_DATE: Misfit = Misfit("it is infinite; `catamaran::types::Date` of the Rust type can hold that");
 const TOO_FAR: Misfit = Misfit("it is too far away; read it as text, with `::text` in the statement");
 pub(super) const BEYOND: Misfit = Misfit("it is beyond what the Rust type holds; read it as text, with `::text`");
