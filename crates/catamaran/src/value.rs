@@ -2,6 +2,7 @@
 
 mod decode;
 mod edges;
+mod instead;
 
 use std::{error::Error as StdError, fmt, sync::Arc};
 

@@ -11,6 +11,7 @@ use postgres_types::{FromSql, Type, WasNull, WrongType};
 use super::{
     Cause,
     edges::{self, Misfit, Reading},
+    instead::instead,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -58,7 +59,8 @@ fn decode_looking<'a, T: FromSql<'a>>(ty: &Type, raw: &'a [u8], name: &str) -> R
 /// The error of a type that can't be read as the Rust type of a name.
 #[cold]
 pub(crate) fn not_accepted(what: &dyn fmt::Display, ty: &Type, name: &str) -> Error {
-    Error::new(ErrorKind::Decode, format!("{what} of type {ty} can't be read as {name}"))
+    let instead = instead(ty).map(|instead| format!("; {instead}")).unwrap_or_default();
+    Error::new(ErrorKind::Decode, format!("{what} of type {ty} can't be read as {name}{instead}"))
 }
 
 /// The error of bytes that can't be read. All of these are made here, so that it makes no difference where the bytes
