@@ -31,8 +31,9 @@ use super::{
 use crate::{
     Description, Error, ErrorKind, Result, Row,
     call::Call,
-    driver_error::{connecting, using},
+    driver_error::using,
     holders::{Hold, Holders, Listed, Origin, Work},
+    pooler::{Marker, QUESTION},
     row::Column,
     row_count,
     statement_cache::{Kept, StatementCache},
@@ -100,10 +101,10 @@ impl Connection {
         }
     }
 
-    /// Measures a round trip.
-    pub(crate) async fn timed(mut self) -> Result<Self> {
+    /// Makes sure that the server itself is at the other end, and measures a round trip with it.
+    pub(crate) async fn timed(mut self, marker: &Marker) -> Result<Self> {
         let began = Instant::now();
-        self.client.batch_execute("").await.map_err(connecting)?;
+        marker.check(self.client.simple_query(QUESTION).await)?;
         self.trip = began.elapsed();
         Ok(self)
     }
