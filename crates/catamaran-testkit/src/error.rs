@@ -103,9 +103,7 @@ impl fmt::Display for Error {
                 }
                 write!(f, "; to install one: {install}")
             }
-            Self::PgBouncerMissing => f.write_str(
-                "no program pgbouncer found; packages call it pgbouncer, and `cargo xtask test` installs it",
-            ),
+            Self::PgBouncerMissing => f.write_str("no program pgbouncer found; `cargo xtask test` installs it"),
             Self::NoAccount => f.write_str(
                 "PostgreSQL refuses to run as root, and neither the account `postgres` nor \
                  `nobody` exists to run it",

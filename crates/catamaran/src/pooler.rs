@@ -10,7 +10,7 @@ use tokio_postgres::{Config, SimpleQueryMessage, error::SqlState};
 
 use crate::{Error, ErrorKind, Result, driver_error::connecting};
 
-/// Asks for the setting. `SHOW` reads no table, so that it takes a round trip and not much more.
+/// Asks for the setting. `SHOW` looks nothing up in a catalog, of which a new connection knows nothing yet.
 pub(crate) const QUESTION: &str = "SHOW catamaran.connection";
 
 /// What a pooler answers that does not take the setting.

@@ -162,7 +162,7 @@ impl Shared {
     fn connect_as(&self, mut driver: tokio_postgres::Config, connector: &Connector) -> Result<Client> {
         let marker = Marker::add_to(&mut driver);
         let mut client = PostgresConnectionManager::new(driver.into(), connector.clone()).connect().map_err(opening)?;
-        // Makes sure that the server itself is at the other end.
+        // The server itself must be at the other end.
         marker.check(client.simple_query(QUESTION))?;
         Ok(client)
     }

@@ -31,9 +31,8 @@ use super::{
 use crate::{
     Description, Error, ErrorKind, Result, Row,
     call::Call,
-    driver_error::using,
+    driver_error::{connecting, using},
     holders::{Hold, Holders, Listed, Origin, Work},
-    pooler::{Marker, QUESTION},
     row::Column,
     row_count,
     statement_cache::{Kept, StatementCache},
@@ -101,10 +100,10 @@ impl Connection {
         }
     }
 
-    /// Makes sure that the server itself is at the other end, and measures a round trip with it.
-    pub(crate) async fn timed(mut self, marker: &Marker) -> Result<Self> {
+    /// Measures a round trip.
+    pub(crate) async fn timed(mut self) -> Result<Self> {
         let began = Instant::now();
-        marker.check(self.client.simple_query(QUESTION).await)?;
+        self.client.batch_execute("").await.map_err(connecting)?;
         self.trip = began.elapsed();
         Ok(self)
     }

@@ -14,7 +14,7 @@ use crate::{
     aging::{Aging, Limits, Verdict},
     budget::{Budget, Permit, Side},
     holders::Connects,
-    pooler::{Marker, opening},
+    pooler::{Marker, QUESTION, opening},
     tls::{Connector, Tls},
 };
 
@@ -84,7 +84,10 @@ impl Manager {
         let driver = drive(driver, crowded.clone(), permit.take());
         let aging = Aging::new(Instant::now(), self.config.draw_lifetime());
         let connection = Connection::new(client, driver, crowded, connector, self.config.get_statement_cache_size());
-        Ok(Pooled { connection: Arc::new(connection.timed(&marker).await?), aging })
+        // The server itself must be at the other end.
+        marker.check(connection.client.simple_query(QUESTION).await)?;
+        let connection = if self.config.get_sharing() { connection.timed().await? } else { connection };
+        Ok(Pooled { connection: Arc::new(connection), aging })
     }
 }
 
