@@ -53,6 +53,8 @@ mod many;
 pub mod mock;
 #[cfg(feature = "async")]
 mod nonblocking;
+#[cfg(feature = "driver")]
+mod pooler;
 pub mod prelude;
 mod retry;
 mod row;
