@@ -14,7 +14,6 @@ pub(crate) fn base_type(mut ty: &Type) -> &Type {
 /// Whether a value of the type may hold one of a composite type, however deep. What the driver knows of such a type is
 /// wrong once its fields are altered.
 #[cfg(feature = "driver")]
-#[allow(dead_code, reason = "connections ask it of the statements that they prepare")]
 pub(crate) fn has_composite(ty: &Type) -> bool {
     match ty.kind() {
         Kind::Composite(_) => true,
