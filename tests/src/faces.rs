@@ -14,7 +14,7 @@ use crate::inline::{Inline, InlineService, at_once};
 pub const LONG: Duration = Duration::from_secs(60);
 
 /// What is done with an executor.
-pub type Work = for<'a> fn(&'a dyn AsyncExecutor, usize) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+pub type Work<T = ()> = for<'a> fn(&'a dyn AsyncExecutor, usize) -> Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A way to reach the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,18 +99,16 @@ pub struct Opened {
 
 impl Opened {
     /// Has something done with a service, a session or a transaction of this one.
-    pub async fn work(&self, on: &dyn AsyncExecutor, work: Work, times: usize) {
-        if self.face == Face::Lent {
-            let lent = lend(on, move |db| {
-                // Within a runtime's context, as far as the work asks for one.
-                let context = Handle::current();
-                let _context = context.enter();
-                at_once(work(&Inline(db), times));
-                Ok::<_, Error>(())
-            });
-            lent.await.expect("it is lent");
-        } else {
-            work(on, times).await;
+    pub async fn work<T: Send + 'static>(&self, on: &dyn AsyncExecutor, work: Work<T>, times: usize) -> T {
+        if self.face != Face::Lent {
+            return work(on, times).await;
         }
+        let lent = lend(on, move |db| {
+            // Within a runtime's context, as far as the work asks for one.
+            let context = Handle::current();
+            let _context = context.enter();
+            Ok::<_, Error>(at_once(work(&Inline(db), times)))
+        });
+        lent.await.expect("it is lent")
     }
 }

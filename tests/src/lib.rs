@@ -5,6 +5,8 @@ pub mod conformance;
 pub mod ends;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod faces;
+#[allow(clippy::expect_used, reason = "a test's library")]
+pub mod faults;
 pub mod hull;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod inline;
