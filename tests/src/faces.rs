@@ -85,6 +85,24 @@ impl fmt::Display for Face {
     }
 }
 
+/// Runs the same test behind each face, on a service of its own.
+///
+/// # Panics
+///
+/// If the test panics behind any of them, with their names.
+pub async fn on_each<F>(config: &Config, test: impl Fn(Opened) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut failed = Vec::new();
+    for face in Face::ALL {
+        if let Err(panic) = face.host(test(face.open(config))).await {
+            failed.push(format!("{face}: {panic}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
 /// A service behind a face.
 #[allow(missing_debug_implementations, reason = "nobody prints one")]
 #[derive(Clone)]

@@ -7,6 +7,8 @@ pub mod ends;
 pub mod faces;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod faults;
+#[allow(clippy::expect_used, reason = "a test's library")]
+pub mod foreign;
 pub mod hull;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod inline;
