@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use tokio_postgres::error::{DbError, ErrorPosition};
+use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 
 use crate::{Error, ErrorKind, error::ServerError};
 
@@ -37,11 +37,7 @@ pub(crate) fn connecting(error: tokio_postgres::Error) -> Error {
 /// What an error means on a connection that has been made.
 pub(crate) fn using(error: tokio_postgres::Error) -> Error {
     if let Some(report) = error.as_db_error() {
-        let kind = match report.code().code() {
-            "57P01" | "57P02" | "57P03" | "57P05" => ErrorKind::ConnectionLost,
-            code if code.starts_with("08") => ErrorKind::ConnectionLost,
-            _ => ErrorKind::Server,
-        };
+        let kind = if ends_connection(report) { ErrorKind::ConnectionLost } else { ErrorKind::Server };
         return Error::from_server_as(kind, server_error(report));
     }
     let said = error.to_string();
@@ -53,6 +49,16 @@ pub(crate) fn using(error: tokio_postgres::Error) -> Error {
         return Error::new(ErrorKind::Encode, format!("the statement can't be sent: {cause}"));
     }
     Error::with_source(ErrorKind::ConnectionLost, format!("the connection was lost: {cause}"), error)
+}
+
+/// Whether the server has closed the connection with this. Its code does not say: a statement may fail with that of a lost
+/// connection, its own or one that a foreign table or `RAISE` reports.
+fn ends_connection(report: &DbError) -> bool {
+    match report.parsed_severity() {
+        Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
+        // Servers before 9.6 say it in their own language only.
+        None => matches!(report.severity(), "FATAL" | "PANIC"),
+    }
 }
 
 /// "0: cause" or "0" → 0.
@@ -84,5 +90,6 @@ fn server_error(report: &DbError) -> ServerError {
         table: owned(report.table()),
         column: owned(report.column()),
         constraint: owned(report.constraint()),
+        routine: owned(report.routine()),
     }
 }

@@ -39,6 +39,8 @@ pub enum ErrorKind {
     Server,
     /// `COMMIT` was asked of a transaction that had failed; it was rolled back.
     TransactionAborted,
+    /// `COMMIT` was asked of a transaction that a statement of its own had ended before; that one decided what was kept.
+    TransactionEnded,
     /// The statement is not of the kind that the method runs: COPY where rows are asked for, or the other way round.
     WrongStatement,
     /// The number of parameters differs from what the statement has.
@@ -62,6 +64,9 @@ pub enum ErrorKind {
     /// A connection was asked for by a caller who keeps one already, where all are kept: it would wait for itself.
     NestedCheckout,
 }
+
+#[cfg(feature = "driver")]
+const ENDED: &str = "a statement of the transaction had ended it before, and that one decided what was kept";
 
 /// The one error of this crate.
 ///
@@ -101,6 +106,7 @@ pub struct ServerError {
     pub table: Option<String>,
     pub column: Option<String>,
     pub constraint: Option<String>,
+    pub routine: Option<String>,
 }
 
 impl fmt::Debug for ServerError {
@@ -369,18 +375,28 @@ impl Error {
                 "a statement of the transaction had failed; it was rolled back",
                 self,
             ),
+            (_, Some("25P01" | "3B001")) => Self::with_source(ErrorKind::TransactionEnded, ENDED, self),
             _ => self,
         }
     }
 
-    /// A statement that was kept no longer fits: the schema changed under it, or the server forgot it.
+    /// What a commit gets of a transaction that a statement of its own has ended.
     #[cfg(feature = "driver")]
-    pub(crate) fn is_stale_statement(&self) -> bool {
-        match self.sqlstate() {
-            Some("0A000") => self.message().contains("cached plan must not change result type"),
-            Some("26000") => true,
-            _ => false,
-        }
+    pub(crate) fn transaction_ended() -> Self {
+        Self::new(ErrorKind::TransactionEnded, ENDED)
+    }
+
+    /// What a call gets on a connection that was given up.
+    #[cfg(feature = "driver")]
+    pub(crate) fn lost() -> Self {
+        Self::new(ErrorKind::ConnectionLost, "the connection was lost before")
+    }
+
+    /// What a connection is given up with of which nobody knows what its next answer belongs to.
+    #[cfg(feature = "driver")]
+    pub(crate) fn out_of_step() -> Self {
+        let reason = "the server refused a COPY while its data was on the way, and the driver can't go on behind that";
+        Self::new(ErrorKind::ConnectionLost, format!("the connection was given up: {reason}"))
     }
 }
 

@@ -55,6 +55,8 @@ mod row;
 mod row_count;
 mod service;
 #[cfg(feature = "driver")]
+mod stale;
+#[cfg(feature = "driver")]
 mod statement_cache;
 mod status;
 mod stream;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use postgres_types::ToSql;
 
-use crate::{Batch, Error, Outcome, traces::changes_meaning};
+use crate::{Batch, Error, Outcome, statement_cache::Kept, traces::changes_meaning};
 
 /// What is run, in its order.
 #[derive(Clone, Copy)]
@@ -86,6 +86,24 @@ impl<'a> Many<'a> {
     /// The text that an error is of.
     pub(crate) fn text_of(&self, error: &Error) -> Option<&'a str> {
         self.get(error.index()?).map(|one| one.sql)
+    }
+}
+
+/// The statements that are run together, from the one at `from`, and whether each was kept before.
+#[derive(Default)]
+pub(crate) struct Prepared {
+    pub(crate) from: usize,
+    pub(crate) kept: Vec<(Kept, bool)>,
+}
+
+impl Prepared {
+    pub(crate) fn get(&self, index: usize) -> Option<&(Kept, bool)> {
+        self.kept.get(index.checked_sub(self.from)?)
+    }
+
+    /// Whether the first of all keeps what a transaction did that was begun by hand.
+    pub(crate) fn begins_with_commit(&self) -> bool {
+        self.from == 0 && self.kept.first().is_some_and(|(kept, _)| kept.commits)
     }
 }
 

@@ -8,7 +8,8 @@ use tokio_postgres::Statement;
 use crate::{
     Error, ErrorKind, Result,
     fingerprint::fingerprint,
-    traces::{Traces, Travel},
+    traces::{Traces, Travel, commits, runs_procedure},
+    value::has_composite,
 };
 
 /// A statement the server has prepared, and what running it may leave on the connection.
@@ -17,11 +18,37 @@ pub(crate) struct Kept {
     pub(crate) statement: Statement,
     pub(crate) traces: Traces,
     travel: Travel,
+    /// It commits a transaction that was begun by hand.
+    pub(crate) commits: bool,
+    procedure: bool,
 }
 
 impl Kept {
     pub(crate) fn new(sql: &str, statement: Statement) -> Self {
-        Self { statement, traces: Traces::of_statement(sql), travel: Travel::of(sql) }
+        Self {
+            statement,
+            traces: Traces::of_statement(sql),
+            travel: Travel::of(sql),
+            commits: commits(sql),
+            procedure: runs_procedure(sql),
+        }
+    }
+
+    /// Whether it runs a procedure, which may commit by itself.
+    pub(crate) fn is_procedure(&self) -> bool {
+        self.procedure
+    }
+
+    /// Whether a value of it is of a type whose fields have names. Nothing tells when these change.
+    pub(crate) fn has_composite(&self) -> bool {
+        self.statement.columns().iter().any(|column| has_composite(column.type_()))
+    }
+
+    /// Whether a message of the server names it. The driver shows the name nowhere else.
+    pub(crate) fn is_named_in(&self, message: &str) -> bool {
+        let shown = format!("{:?}", self.statement);
+        let name = shown.split('"').nth(1).unwrap_or_default();
+        !name.is_empty() && message.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name)
     }
 
     /// Fails unless the statement's data travels like this.

@@ -64,6 +64,21 @@ pub(crate) fn changes_meaning(sql: &str) -> bool {
     !rows_only || Traces::of_statement(sql).has(Traces::SCHEMA)
 }
 
+/// Whether the first statement of a text keeps what a transaction did, one that was begun by hand.
+pub(crate) fn commits(sql: &str) -> bool {
+    let mut words = words(sql).map(str::to_ascii_lowercase);
+    match words.next().as_deref() {
+        Some("commit" | "end") => words.next().as_deref() != Some("prepared"),
+        Some("prepare") => words.next().as_deref() == Some("transaction"),
+        _ => false,
+    }
+}
+
+/// Whether a statement runs a procedure, which may commit by itself.
+pub(crate) fn runs_procedure(sql: &str) -> bool {
+    words(sql).next().is_some_and(|first| first.eq_ignore_ascii_case("call") || first.eq_ignore_ascii_case("do"))
+}
+
 impl Traces {
     pub(crate) const NONE: Self = Self(0);
     /// A transaction may be open.
@@ -74,6 +89,8 @@ impl Traces {
     pub(crate) const EVERYTHING: Self = Self(4);
     /// Tables or names have changed, and kept statements may not fit any more.
     pub(crate) const SCHEMA: Self = Self(8);
+    /// A statement has ended a transaction; one that is open behind it is another.
+    pub(crate) const ENDED: Self = Self(16);
 
     #[cfg(feature = "async")]
     pub(crate) fn from_bits(bits: u8) -> Self {
@@ -97,9 +114,15 @@ impl Traces {
         self.0 & other.0 != 0
     }
 
-    /// Outside a transaction a change of tables is final; within one it is undone if that is rolled back.
+    /// A change of tables is final, unless it may be undone: with the transaction that is open, or with the session's
+    /// state, if that says what names mean.
     pub(crate) fn settled(self) -> Self {
-        if self.has(Self::TRANSACTION) { self } else { self.without(Self::SCHEMA) }
+        if self.has(Self::TRANSACTION) || self.has(Self::SESSION) { self } else { self.without(Self::SCHEMA) }
+    }
+
+    /// What is left when a transaction has ended, or is about to begin.
+    pub(crate) fn after_transaction(self) -> Self {
+        self.without(Self::TRANSACTION).without(Self::ENDED).settled()
     }
 
     /// What one prepared statement may leave.

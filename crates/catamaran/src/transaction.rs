@@ -160,9 +160,15 @@ impl Level {
         format!("SAVEPOINT catamaran_{}", self.0)
     }
 
-    /// The statement that keeps what was done on this level.
+    /// The statement that keeps what was done on this level, or fails.
+    ///
+    /// `COMMIT` alone succeeds in a transaction that has failed, which it rolls back, and outside of one. A savepoint is
+    /// refused in both, and then the `COMMIT` behind it in the same message is not run.
     pub(crate) fn commit_sql(self) -> String {
-        if self.is_outermost() { "COMMIT".into() } else { format!("RELEASE SAVEPOINT catamaran_{}", self.0) }
+        match self.0 {
+            0 => "SAVEPOINT catamaran_commit; COMMIT".into(),
+            depth => format!("RELEASE SAVEPOINT catamaran_{depth}"),
+        }
     }
 
     /// The statement that undoes what was done on this level, and leaves it.

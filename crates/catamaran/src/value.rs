@@ -386,3 +386,15 @@ mod tests {
         assert!(error.to_string().starts_with("a value can't be sent as type int8: "), "{error}");
     }
 }
+
+/// Whether values of a type have fields with names, somewhere in them.
+#[cfg(feature = "driver")]
+pub(crate) fn has_composite(ty: &Type) -> bool {
+    use postgres_types::Kind;
+
+    match ty.kind() {
+        Kind::Composite(_) => true,
+        Kind::Array(inner) | Kind::Domain(inner) | Kind::Range(inner) | Kind::Multirange(inner) => has_composite(inner),
+        _ => false,
+    }
+}

@@ -2,7 +2,6 @@
 //! gets it.
 
 use std::{
-    io::{self, BufRead as _, Write as _},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -10,8 +9,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use postgres::{CancelToken, Client, CopyOutReader, RowIter};
+use postgres::{CancelToken, Client, RowIter, Statement};
 use postgres_types::ToSql;
 
 use super::teardown::{elsewhere, off_runtime, on_runtime};
@@ -21,11 +19,13 @@ use crate::{
     call::Call,
     driver_error::{connecting, using},
     holders::{Hold, Holders, Listed, Origin, Work},
+    many::{ASK, NO_TRANSACTION},
     row::Column,
     row_count,
+    stale::{RUNS, Verdict, verdict},
     statement_cache::{Kept, StatementCache},
     tls::Connector,
-    traces::{GRACE, Traces, Travel},
+    traces::{GRACE, Traces, Travel, commits},
     transaction::Level,
 };
 
@@ -65,11 +65,13 @@ pub(crate) struct Open {
     abandoned: bool,
     /// Levels of a transaction that were dropped and not rolled back yet.
     owed: Vec<Level>,
-    /// The server reported an error since the innermost transaction began.
-    failed: bool,
+    /// A COPY in did not come to its end: the next answer may be that of another request.
+    pub(super) unproved: bool,
+    /// The driver knows types whose fields have names.
+    composites: bool,
     /// Not to be used again: the server said goodbye, which the driver notices only at its next read, or nobody knows
     /// what the server is doing.
-    lost: bool,
+    pub(super) lost: bool,
 }
 
 impl Connection {
@@ -90,7 +92,8 @@ impl Connection {
             traces,
             abandoned: false,
             owed,
-            failed: false,
+            unproved: false,
+            composites: false,
             lost: false,
         };
         Self { open: Mutex::new(Some(open)), canceller, cancelled, permit, statements, listed: Listed::default() }
@@ -104,23 +107,23 @@ impl Connection {
     pub(crate) fn with<T>(&self, run: impl FnOnce(&mut Open) -> Result<T>) -> Result<T> {
         let mut slot = self.slot();
         let open = slot.as_mut().ok_or_else(Error::busy)?;
-        let result = open.roll_back_owed().and_then(|()| run(open));
+        let result = open.ready().and_then(|()| run(open));
         open.note_failure(&result);
         result
     }
 
     /// Takes the connection for a stream.
     pub(crate) fn take(&self) -> Result<Open> {
-        self.with(Open::roll_back_owed)?;
+        self.with(|_| Ok(()))?;
         self.slot().take().ok_or_else(Error::busy)
     }
 
     /// Rolls back at once; on a runtime's thread, where the driver can't be used, ahead of whatever comes next.
     pub(crate) fn rollback_behind(&self, level: Level) {
         if let Some(open) = self.slot().as_mut() {
-            open.owed.push(level);
+            open.owe(level);
             if !on_runtime() {
-                let _ = open.roll_back_owed();
+                let _ = open.ready();
             }
         }
     }
@@ -134,7 +137,7 @@ impl Connection {
         match self.slot().as_ref() {
             _ if self.cancelled.load(SeqCst) => Condition::Closed,
             Some(open) if open.lost || open.client.is_closed() => Condition::Closed,
-            Some(open) if open.traces != Traces::NONE || open.abandoned => Condition::Left,
+            Some(open) if open.traces != Traces::NONE || open.abandoned || open.unproved => Condition::Left,
             Some(_) => Condition::Clean,
             None => Condition::Closed,
         }
@@ -191,14 +194,7 @@ impl Drop for Connection {
 
 impl Open {
     pub(crate) fn execute(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        let kept = self.keep_for(sql, params)?;
-        match self.client.execute(&kept.statement, params).map_err(using) {
-            Err(error) if self.may_prepare_again(sql, &error) => {
-                let kept = self.keep(sql)?;
-                self.client.execute(&kept.statement, params).map_err(using)
-            }
-            result => result,
-        }
+        self.run(sql, params, |client, kept| client.execute(&kept.statement, params))
     }
 
     pub(crate) fn all(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
@@ -212,70 +208,60 @@ impl Open {
     }
 
     fn query(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<tokio_postgres::Row>> {
-        let kept = self.keep_for(sql, params)?;
-        match self.client.query(&kept.statement, params).map_err(using) {
-            Err(error) if self.may_prepare_again(sql, &error) => {
-                let kept = self.keep(sql)?;
-                self.client.query(&kept.statement, params).map_err(using)
+        self.run(sql, params, |client, kept| client.query(&kept.statement, params))
+    }
+
+    /// Runs a statement, and once more for as long as what was kept does not fit any more.
+    fn run<T>(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+        run: impl Fn(&mut Client, &Kept) -> Result<T, postgres::Error>,
+    ) -> Result<T> {
+        let mut runs = 1;
+        loop {
+            let (kept, was_kept) = self.keep_for(sql, params)?;
+            match run(&mut self.client, &kept).map_err(using) {
+                Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
+                result => return result,
             }
-            result => result,
         }
     }
 
     pub(crate) fn batch(&mut self, sql: &str) -> Result<()> {
         self.note(Traces::of_batch(sql));
         self.statements().runs(sql);
+        if commits(sql) {
+            self.may_commit()?;
+        }
         self.client.batch_execute(sql).map_err(using)
     }
 
     pub(crate) fn describe(&mut self, sql: &str) -> Result<Description> {
         // Prepared anew: what is kept tells of the tables as they were.
-        let statement = self.client.prepare(sql).map_err(using)?;
+        let statement = self.prepare(sql)?;
         let columns = statement.columns().iter().map(|column| Column::new(column.name(), column.type_().clone()));
         Ok(Description::new(statement.params().to_vec(), columns.collect()))
     }
 
-    pub(crate) fn copy_in(
-        &mut self,
-        sql: &str,
-        chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send),
-    ) -> Result<u64> {
-        let kept = self.keep(sql)?.travels(Travel::CopyIn)?;
-        let mut sink = self.client.copy_in(&kept.statement).map_err(using)?;
-        // An error among the chunks makes the server report one too, which nobody reads.
-        self.failed = true;
-        for chunk in chunks {
-            sink.write_all(&chunk?).map_err(from_io)?;
-        }
-        let count = sink.finish().map_err(using)?;
-        self.failed = false;
-        Ok(count)
-    }
-
-    /// Rows as they come.
-    pub(crate) fn rows(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
-        let kept = self.keep_for(sql, params)?;
+    /// Rows as they come, of a statement of [`keep_for`](Self::keep_for).
+    pub(super) fn rows(&mut self, kept: &Kept, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
         self.client.query_raw(&kept.statement, params.iter().copied()).map_err(using)
     }
 
-    /// COPY data as it comes.
-    pub(crate) fn copy_out(&mut self, sql: &str) -> Result<CopyOutReader<'_>> {
-        let kept = self.keep(sql)?.travels(Travel::CopyOut)?;
-        self.client.copy_out(&kept.statement).map_err(using)
-    }
-
     /// Runs the `BEGIN` or `SAVEPOINT` of a transaction.
-    pub(crate) fn begin(&mut self, sql: &str) -> Result<()> {
+    pub(crate) fn begin(&mut self, level: Level, sql: &str) -> Result<()> {
+        self.ended(level);
         self.note(Traces::TRANSACTION);
-        self.batch(sql)?;
-        self.failed = false;
-        Ok(())
+        self.statements().runs(sql);
+        self.client.batch_execute(sql).map_err(using)
     }
 
-    /// Commits, or fails if the transaction has failed: the server would roll back and report success.
+    /// Commits, or fails if the server has not; see [`Level::commit_sql`].
     pub(crate) fn commit(&mut self, level: Level) -> Result<()> {
-        if self.failed {
-            self.client.batch_execute("SELECT 1").map_err(using).map_err(Error::of_commit)?;
+        if level.is_outermost() && self.traces.has(Traces::ENDED) {
+            // What is open now, if anything, is not what was begun.
+            return Err(Error::transaction_ended());
         }
         self.client.batch_execute(&level.commit_sql()).map_err(using).map_err(Error::of_commit)?;
         self.ended(level);
@@ -284,7 +270,6 @@ impl Open {
 
     pub(crate) fn rollback(&mut self, level: Level) -> Result<()> {
         self.client.batch_execute(&level.rollback_sql()).map_err(using)?;
-        self.failed = false;
         self.rolled_back();
         self.ended(level);
         Ok(())
@@ -292,7 +277,6 @@ impl Open {
 
     /// The outermost transaction was rolled back.
     pub(super) fn undone(&mut self) {
-        self.failed = false;
         self.rolled_back();
         self.ended(Level::OUTERMOST);
     }
@@ -307,7 +291,7 @@ impl Open {
     /// Nothing is left of a transaction once its outermost level has ended.
     pub(super) fn ended(&mut self, level: Level) {
         if level.is_outermost() {
-            self.traces = self.traces.without(Traces::TRANSACTION).settled();
+            self.traces = self.traces.after_transaction();
         }
     }
 
@@ -327,10 +311,25 @@ impl Open {
 
     pub(crate) fn note_failure<T>(&mut self, result: &Result<T>) {
         match result.as_ref().map_err(Error::kind) {
-            Err(ErrorKind::Server) => self.failed = true,
             Err(ErrorKind::ConnectionLost | ErrorKind::CommitUnknown) => self.lost = true,
             _ => {}
         }
+    }
+
+    /// Does what has to be done before anything else is run.
+    fn ready(&mut self) -> Result<()> {
+        if self.lost {
+            return Err(Error::lost());
+        }
+        if self.unproved {
+            self.prove()?;
+        }
+        self.roll_back_owed()
+    }
+
+    /// Notes that a level of a transaction has to be rolled back before anything else is run.
+    pub(super) fn owe(&mut self, level: Level) {
+        self.owed.push(level);
     }
 
     fn roll_back_owed(&mut self) -> Result<()> {
@@ -343,16 +342,25 @@ impl Open {
     /// A statement that goes on for longer is cancelled on the server, and the connection given up: nothing tells when
     /// the cancellation has arrived, and it must not hit the next caller's statement.
     fn clean(&mut self) -> bool {
-        let Some(undo) = self.traces.undo_sql() else { return false };
+        let left = self.traces;
+        let Some(undo) = left.undo_sql().filter(|_| !self.lost) else { return false };
         if self.abandoned && self.client.is_valid(GRACE).is_err() {
             let (token, connector) = &self.cancel;
             let _ = token.cancel_query(connector.clone());
             self.lost = true;
             return false;
         }
+        // Out of step, the end of something else would pass for that of the undoing.
+        if self.unproved && self.prove().is_err() {
+            return false;
+        }
         let undone = undo.is_empty() || self.client.batch_execute(undo).is_ok();
         if undone {
-            (self.traces, self.abandoned, self.failed) = (Traces::NONE, false, false);
+            if left.has(Traces::SESSION) && left.has(Traces::SCHEMA) {
+                // What was prepared meanwhile may mean something else by its names.
+                self.statements().clear();
+            }
+            (self.traces, self.abandoned) = (Traces::NONE, false);
             self.owed.clear();
         }
         undone
@@ -368,10 +376,6 @@ impl Open {
         }
     }
 
-    pub(super) fn left(&self) -> Traces {
-        self.traces
-    }
-
     pub(super) fn statements(&self) -> MutexGuard<'_, StatementCache> {
         locked(&self.statements)
     }
@@ -383,57 +387,87 @@ impl Open {
         self.traces = self.traces.and(traces).settled();
     }
 
-    fn keep_for(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Kept> {
-        let kept = self.keep(sql)?.travels(Travel::Rows)?;
-        kept.check(params.len())?;
-        Ok(kept)
+    /// The same, of rows, for these parameters.
+    pub(super) fn keep_for(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<(Kept, bool)> {
+        let (kept, was_kept) = self.keep(sql)?;
+        kept.check_for(Travel::Rows, params.len())?;
+        if kept.commits {
+            self.may_commit()?;
+        }
+        Ok((kept, was_kept))
     }
 
-    /// The statement of this text, prepared now if it is not kept. Also notes what running it may leave.
-    pub(super) fn keep(&mut self, sql: &str) -> Result<Kept> {
+    /// The statement of this text, prepared now if it is not kept, and whether it was. Also notes what running it may
+    /// leave.
+    pub(super) fn keep(&mut self, sql: &str) -> Result<(Kept, bool)> {
         let found = self.statements().get(sql);
+        let was_kept = found.is_some();
         let kept = match found {
             Some(kept) => kept,
-            None => {
-                let kept = Kept::new(sql, self.client.prepare(sql).map_err(using)?);
-                self.statements().insert(sql, kept.clone());
-                kept
-            }
+            None => self.prepare_kept(sql)?,
         };
         self.note(kept.traces);
+        Ok((kept, was_kept))
+    }
+
+    /// Keeps what was prepared, unless that can come to mean something else without anybody noticing.
+    fn prepare_kept(&mut self, sql: &str) -> Result<Kept> {
+        let kept = Kept::new(sql, self.prepare(sql)?);
+        if kept.has_composite() {
+            self.composites = true;
+            self.statements().runs(sql);
+        } else {
+            self.statements().insert(sql, kept.clone());
+        }
         Ok(kept)
     }
 
-    /// Forgets a statement that no longer fits; it may be prepared and run again, since the server refused to run it.
-    /// Inside a transaction the refusal has failed the transaction.
-    pub(super) fn may_prepare_again(&mut self, sql: &str, error: &Error) -> bool {
-        if !error.is_stale_statement() {
-            return false;
+    fn prepare(&mut self, sql: &str) -> Result<Statement> {
+        // Has the driver look again for the fields of types, which may have been renamed.
+        if std::mem::take(&mut self.composites) {
+            self.client.clear_type_cache();
         }
-        self.statements().remove(sql);
-        !self.traces.has(Traces::TRANSACTION)
+        self.client.prepare(sql).map_err(using)
+    }
+
+    /// Whether a statement that has failed is to be prepared anew and run again. One that may not fit is forgotten.
+    pub(super) fn runs_again(&mut self, sql: &str, kept: &Kept, was_kept: bool, error: &Error) -> bool {
+        let verdict = verdict(kept, was_kept, self.traces.has(Traces::TRANSACTION), error);
+        if verdict != Verdict::Stands {
+            self.statements().remove(sql);
+            self.client.clear_type_cache();
+        }
+        verdict == Verdict::Again
+    }
+
+    /// Whether a transaction is open. The server is asked only if a statement may have left one.
+    pub(super) fn is_in_transaction(&mut self) -> Result<bool> {
+        if !self.traces.has(Traces::TRANSACTION) {
+            return Ok(false);
+        }
+        match self.client.batch_execute(ASK).map_err(using) {
+            Ok(()) => Ok(true),
+            Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => {
+                self.ended(Level::OUTERMOST);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Fails where a `COMMIT` written by hand would roll back and report success, and rolls back instead.
+    pub(super) fn may_commit(&mut self) -> Result<()> {
+        match self.is_in_transaction().map_err(Error::of_commit) {
+            Err(error) if error.kind() == ErrorKind::TransactionAborted => {
+                self.rollback(Level::OUTERMOST)?;
+                Err(error)
+            }
+            result => result.map(drop),
+        }
     }
 }
 
 /// The statements of a connection.
 fn locked(statements: &Mutex<StatementCache>) -> MutexGuard<'_, StatementCache> {
     statements.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The next chunk of COPY data, as large as the server sent it.
-pub(crate) fn next_chunk(reader: &mut CopyOutReader<'_>) -> Option<Result<Bytes>> {
-    let chunk = match reader.fill_buf() {
-        Ok(chunk) => Bytes::copy_from_slice(chunk),
-        Err(error) => return Some(Err(from_io(error))),
-    };
-    reader.consume(chunk.len());
-    if chunk.is_empty() { None } else { Some(Ok(chunk)) }
-}
-
-/// The driver's COPY speaks `std::io`, with its own error inside.
-fn from_io(error: io::Error) -> Error {
-    match error.downcast::<postgres::Error>() {
-        Ok(error) => using(error),
-        Err(error) => Error::with_source(ErrorKind::ConnectionLost, format!("the connection was lost: {error}"), error),
-    }
 }

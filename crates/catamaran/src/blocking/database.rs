@@ -122,11 +122,11 @@ impl Executor for Database {
     }
 
     fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
-        self.checkout()?.connection().with(|open| open.copy_in(sql, chunks))
+        self.checkout()?.connection().with(|open| open.copy_in(sql, chunks, Within::Connection))
     }
 
     fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
-        stream::copy_out(Access::Owned(self.checkout()?), sql)
+        stream::copy_out(Access::Owned(self.checkout()?), sql, Within::Connection)
     }
 
     fn describe(&self, sql: &str) -> Result<Description> {

@@ -131,11 +131,11 @@ impl Executor for Lease {
     }
 
     fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
-        self.connection.with(|open| open.copy_in(sql, chunks))
+        self.connection.with(|open| open.copy_in(sql, chunks, Within::Connection))
     }
 
     fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
-        stream::copy_out(Access::Lent(&self.connection), sql)
+        stream::copy_out(Access::Lent(&self.connection), sql, Within::Connection)
     }
 
     fn describe(&self, sql: &str) -> Result<Description> {

@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use super::connection::Open;
 use crate::{
-    ErrorKind, Outcome, Result, Row,
+    Error, Outcome, Result, Row,
     driver_error::using,
-    many::{ASK, Many, NO_TRANSACTION, Within},
+    many::{Many, Prepared, Within},
+    stale::RUNS,
     statement_cache::Kept,
-    traces::{Traces, Travel},
+    traces::Travel,
     transaction::Level,
 };
 
@@ -16,49 +17,55 @@ impl Open {
     /// Runs all or none, unless it is within a transaction that whoever began it ends.
     pub(crate) fn many(&mut self, many: Many<'_>, within: Within) -> Result<Vec<Outcome>> {
         let own = within == Within::Connection && many.len() > 1 && !self.is_in_transaction()?;
-        match self.attempt(many, own) {
-            Err(error) if many.text_of(&error).is_some_and(|sql| self.may_prepare_again(sql, &error)) => {
-                // What made one stale may have made others so.
-                many.texts().for_each(|sql| self.statements().remove(sql));
-                self.attempt(many, own)
+        let mut runs = 1;
+        loop {
+            let mut kept = Prepared::default();
+            match self.attempt(many, own, &mut kept) {
+                Err(error) if self.all_run_again(many, own, &kept, &error) && runs < RUNS => runs += 1,
+                result => return result,
             }
-            result => result,
         }
     }
 
-    fn attempt(&mut self, many: Many<'_>, own: bool) -> Result<Vec<Outcome>> {
+    fn attempt(&mut self, many: Many<'_>, own: bool, kept: &mut Prepared) -> Result<Vec<Outcome>> {
         let (mut outcomes, mut begun) = (Vec::with_capacity(many.len()), false);
-        match self.run_all(many, own.then_some(&mut begun), &mut outcomes) {
-            Ok(()) if !own => Ok(outcomes),
-            Ok(()) => {
-                let committed = self.commit(Level::OUTERMOST);
-                if committed.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server) {
-                    self.undone();
-                }
-                committed.map(|()| outcomes)
-            }
-            Err(error) => {
-                if begun && error.kind() != ErrorKind::ConnectionLost {
-                    // The first error says more; what can't be rolled back is closed.
-                    let _ = self.rollback(Level::OUTERMOST);
-                }
-                Err(error)
-            }
+        let result = self.run_all(many, own.then_some(&mut begun), kept, &mut outcomes);
+        if begun { self.end_own(result) } else { result }.map(|()| outcomes)
+    }
+
+    /// Whether all of it may be run again, since one did not fit any more and nothing is left of the others.
+    fn all_run_again(&mut self, many: Many<'_>, own: bool, prepared: &Prepared, error: &Error) -> bool {
+        let (Some(index), Some(sql)) = (error.index(), many.text_of(error)) else { return false };
+        let Some((kept, was_kept)) = prepared.get(index) else { return false };
+        let again = self.runs_again(sql, kept, *was_kept, error);
+        if again {
+            // What made one stale may have made others so.
+            many.texts().for_each(|sql| self.statements().remove(sql));
         }
+        again && (own || index == 0)
     }
 
     /// Prepares and runs, as many at a time as can be prepared together. A transaction of its own begins before the first.
-    fn run_all(&mut self, many: Many<'_>, mut begin: Option<&mut bool>, outcomes: &mut Vec<Outcome>) -> Result<()> {
-        let mut from = 0;
+    fn run_all(
+        &mut self,
+        many: Many<'_>,
+        mut begin: Option<&mut bool>,
+        prepared: &mut Prepared,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<()> {
+        let (mut from, own) = (0, begin.is_some());
         while from < many.len() {
             let range = from..many.prepared_until(from);
+            *prepared = Prepared { from, kept: self.keep_all(many, range.clone())? };
             from = range.end;
-            let kept = self.keep_all(many, range.clone())?;
+            if !own && prepared.begins_with_commit() {
+                self.may_commit()?;
+            }
             if let Some(begun) = begin.take() {
                 *begun = true;
-                self.begin("BEGIN")?;
+                self.begin(Level::OUTERMOST, "BEGIN")?;
             }
-            for ((index, one), kept) in many.each(range).zip(kept) {
+            for ((index, one), (kept, _)) in many.each(range).zip(&prepared.kept) {
                 let outcome = if one.fetches {
                     let rows = self.client.query(&kept.statement, one.params);
                     rows.map(|rows| Outcome::Rows(rows.into_iter().map(Row::from_driver).collect()))
@@ -71,9 +78,10 @@ impl Open {
         Ok(())
     }
 
-    /// The statements of these texts. What is wrong with one, or with its parameters, is found before any is run.
-    fn keep_all(&mut self, many: Many<'_>, range: Range<usize>) -> Result<Vec<Kept>> {
-        let mut all: Vec<Kept> = Vec::with_capacity(range.len());
+    /// The statements of these texts, and whether each was kept. What is wrong with one, or with its parameters, is found
+    /// before any is run.
+    fn keep_all(&mut self, many: Many<'_>, range: Range<usize>) -> Result<Vec<(Kept, bool)>> {
+        let mut all: Vec<(Kept, bool)> = Vec::with_capacity(range.len());
         let mut last = None;
         for (index, one) in many.each(range.clone()) {
             let kept = match all.last().filter(|_| last == Some(one.sql)) {
@@ -83,24 +91,9 @@ impl Open {
             last = Some(one.sql);
             all.push(kept);
         }
-        for ((index, one), kept) in many.each(range).zip(&all) {
+        for ((index, one), (kept, _)) in many.each(range).zip(&all) {
             kept.check_for(Travel::Rows, one.params.len()).map_err(|error| many.failed(index, error))?;
         }
         Ok(all)
-    }
-
-    /// Whether a transaction is open. The server is asked only if a statement may have left one.
-    fn is_in_transaction(&mut self) -> Result<bool> {
-        if !self.left().has(Traces::TRANSACTION) {
-            return Ok(false);
-        }
-        match self.client.batch_execute(ASK).map_err(using) {
-            Ok(()) => Ok(true),
-            Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => {
-                self.ended(Level::OUTERMOST);
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod checkout;
 mod connection;
+mod copy;
 mod database;
 mod lease;
 mod line;

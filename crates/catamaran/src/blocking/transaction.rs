@@ -23,7 +23,7 @@ impl<'a> OpenTransaction<'a> {
     pub(crate) fn begin(access: Access<'a>, options: TransactionOptions) -> Result<Self> {
         // Made first, so that a `BEGIN` that fails on its way is rolled back like the transaction itself.
         let transaction = Self { access, level: Level::OUTERMOST, over: false };
-        transaction.connection().with(|open| open.begin(&options.begin_sql()))?;
+        transaction.connection().with(|open| open.begin(Level::OUTERMOST, &options.begin_sql()))?;
         Ok(transaction)
     }
 
@@ -44,7 +44,7 @@ impl Transaction for OpenTransaction<'_> {
     fn savepoint(&mut self) -> Result<Box<dyn Transaction + '_>> {
         let level = self.level.next();
         let mut nested = OpenTransaction { access: Access::Lent(self.access.connection()), level, over: false };
-        let begun = nested.connection().with(|open| open.begin(&level.savepoint_sql()));
+        let begun = nested.connection().with(|open| open.begin(level, &level.savepoint_sql()));
         // What the server has refused needs no rollback.
         nested.over = matches!(&begun, Err(error) if error.kind() == ErrorKind::Server);
         begun?;
@@ -94,11 +94,11 @@ impl Executor for OpenTransaction<'_> {
     }
 
     fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
-        self.connection().with(|open| open.copy_in(sql, chunks))
+        self.connection().with(|open| open.copy_in(sql, chunks, Within::Transaction))
     }
 
     fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {
-        stream::copy_out(Access::Lent(self.connection()), sql)
+        stream::copy_out(Access::Lent(self.connection()), sql, Within::Transaction)
     }
 
     fn describe(&self, sql: &str) -> Result<Description> {

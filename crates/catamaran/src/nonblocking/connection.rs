@@ -13,10 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use deadpool_postgres::ClientWrapper;
 use futures_core::Stream;
-use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, TryStreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use postgres_types::ToSql;
 use tokio::{
     task::{AbortHandle, JoinHandle},
@@ -33,16 +32,15 @@ use crate::{
     call::Call,
     driver_error::{connecting, using},
     holders::{Hold, Holders, Listed, Origin, Work},
+    many::{ASK, NO_TRANSACTION},
     row::Column,
     row_count,
+    stale::{RUNS, Verdict, verdict},
     statement_cache::{Kept, StatementCache},
     tls::Connector,
-    traces::{CLEANING, GRACE, Traces, Travel},
+    traces::{CLEANING, GRACE, Traces, Travel, commits},
     transaction::Level,
 };
-
-/// How often a statement is run that does not fit any more: tables may change again before it is its turn.
-const RUNS: u32 = 4;
 
 pub(crate) struct Connection {
     pub(super) client: ClientWrapper,
@@ -57,14 +55,16 @@ pub(crate) struct Connection {
     trip: Duration,
     traces: AtomicU8,
     abandoned: AtomicU8,
-    /// The server reported an error since the innermost transaction began.
-    failed: AtomicBool,
+    /// A COPY in did not come to its end: the next answer may be that of another request.
+    pub(super) unproved: AtomicBool,
     /// The server said goodbye, which the driver notices only at its next read.
     lost: AtomicBool,
-    /// A row or COPY stream is open.
+    /// A stream, a COPY or many statements have the connection for themselves.
     pub(super) streaming: AtomicBool,
     /// The requests on their way.
     pub(super) running: AtomicUsize,
+    /// The driver knows types whose fields have names.
+    composites: AtomicBool,
     /// Where it is noted who holds it.
     listed: Listed,
 }
@@ -92,10 +92,11 @@ impl Connection {
             trip: Duration::MAX,
             traces: AtomicU8::new(Traces::NONE.bits()),
             abandoned: AtomicU8::new(Abandoned::Nothing as u8),
-            failed: AtomicBool::new(false),
+            unproved: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             streaming: AtomicBool::new(false),
             running: AtomicUsize::new(0),
+            composites: AtomicBool::new(false),
             listed: Listed::default(),
         }
     }
@@ -132,7 +133,7 @@ impl Connection {
     }
 
     pub(crate) async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        let running = self.start(Abandoned::Statement)?;
+        let running = self.ready(Abandoned::Statement).await?;
         running.done(self.execute_kept(sql, params).await)
     }
 
@@ -147,7 +148,7 @@ impl Connection {
     }
 
     pub(crate) async fn optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        let running = self.start(Abandoned::Statement)?;
+        let running = self.ready(Abandoned::Statement).await?;
         let mut rows = match self.send(sql, params).await {
             Ok(rows) => pin!(rows),
             Err(error) => return running.done(Err(error)),
@@ -172,7 +173,7 @@ impl Connection {
         params: &[&(dyn ToSql + Sync)],
         mut each: impl FnMut(Row) -> Result<()> + Send,
     ) -> Result<()> {
-        let running = self.start(Abandoned::Statement)?;
+        let running = self.ready(Abandoned::Statement).await?;
         let mut rows = match self.send(sql, params).await {
             Ok(rows) => pin!(rows),
             Err(error) => return running.done(Err(error)),
@@ -188,89 +189,77 @@ impl Connection {
     }
 
     pub(crate) async fn batch(&self, sql: &str) -> Result<()> {
-        let running = self.start(Abandoned::Statement)?;
+        let running = self.ready(Abandoned::Statement).await?;
         self.note(Traces::of_batch(sql));
         self.statements().runs(sql);
-        running.done(self.client.batch_execute(sql).await.map_err(using))
+        let batch = async {
+            if commits(sql) {
+                Box::pin(self.may_commit()).await?;
+            }
+            self.client.batch_execute(sql).await.map_err(using)
+        };
+        running.done(batch.await)
     }
 
     pub(crate) async fn describe(&self, sql: &str) -> Result<Description> {
-        let running = self.start(Abandoned::Statement)?;
+        let running = self.ready(Abandoned::Statement).await?;
         // Prepared anew: what is kept tells of the tables as they were.
         let statement = running.done(self.prepare(sql).await)?;
         let columns = statement.columns().iter().map(|column| Column::new(column.name(), column.type_().clone()));
         Ok(Description::new(statement.params().to_vec(), columns.collect()))
     }
 
-    pub(crate) async fn copy_in(
-        &self,
-        sql: &str,
-        chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin),
-    ) -> Result<u64> {
-        let running = self.start(Abandoned::Statement)?;
-        let copy = async {
-            let kept = self.keep(sql).await?.travels(Travel::CopyIn)?;
-            let sink = self.client.copy_in::<_, Bytes>(&kept.statement).await.map_err(using)?;
-            let mut sink = std::pin::pin!(sink);
-            while let Some(chunk) = chunks.next().await {
-                sink.send(chunk?).await.map_err(using)?;
-            }
-            sink.finish().await.map_err(using)
-        };
-        let result = copy.await;
-        // An error among the chunks makes the server report one too, which nobody reads.
-        if result.is_err() {
-            self.failed.store(true, SeqCst);
-        }
-        running.done(result)
-    }
-
-    /// Rows as they come. Whoever takes them holds the connection by a [`Streaming`](super::stream::Streaming).
+    /// Rows as they come. The connection is left to a [`Streaming`](super::stream::Streaming).
     pub(crate) async fn rows(
         &self,
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<impl Stream<Item = Result<Row>> + Send + use<>> {
-        let running = self.start(Abandoned::Statement)?;
-        Ok(running.done(self.send(sql, params).await)?.map_ok(Row::from_driver).map_err(using))
+        let running = self.ready(Abandoned::Statement).await?;
+        let rows = running.done(self.send(sql, params).await)?;
+        if self.streaming.swap(true, SeqCst) {
+            return Err(Error::busy());
+        }
+        Ok(rows.map_ok(Row::from_driver).map_err(using))
     }
 
-    /// COPY data as it comes. Whoever takes it holds the connection by a [`Streaming`](super::stream::Streaming).
-    pub(crate) async fn copy_out(&self, sql: &str) -> Result<impl Stream<Item = Result<Bytes>> + Send + use<>> {
-        let running = self.start(Abandoned::Statement)?;
-        let data = async {
-            let kept = self.keep(sql).await?.travels(Travel::CopyOut)?;
-            self.client.copy_out(&kept.statement).await.map_err(using)
-        };
-        Ok(running.done(data.await)?.map_err(using))
+    /// Runs the `BEGIN` or `SAVEPOINT` of a transaction, which is `open` from the moment in which that is sent.
+    pub(crate) async fn begin(&self, level: Level, sql: &str, open: &mut bool) -> Result<()> {
+        let running = self.ready(Abandoned::Statement).await?;
+        self.begins(level);
+        self.statements().runs(sql);
+        *open = true;
+        running.done(self.client.batch_execute(sql).await.map_err(using))
     }
 
-    /// Runs the `BEGIN` or `SAVEPOINT` of a transaction.
-    pub(crate) async fn begin(&self, sql: &str) -> Result<()> {
+    /// Notes that a level of a transaction begins.
+    pub(super) fn begins(&self, level: Level) {
+        self.ended(level);
         self.note(Traces::TRANSACTION);
-        self.batch(sql).await?;
-        self.failed.store(false, SeqCst);
-        Ok(())
     }
 
-    /// Commits, or fails if the transaction has failed: the server would roll back and report success.
-    pub(crate) async fn commit(&self, level: Level) -> Result<()> {
-        let running = self.start(Abandoned::Commit)?;
-        let commit = async {
-            if self.failed.load(SeqCst) {
-                self.client.batch_execute("SELECT 1").await.map_err(using)?;
-            }
-            self.client.batch_execute(&level.commit_sql()).await.map_err(using)
-        };
-        running.done(commit.await.map_err(Error::of_commit))?;
+    /// Commits, or fails if the server has not; see [`Level::commit_sql`]. A level that was refused its commit is `open`
+    /// still.
+    pub(crate) async fn commit(&self, level: Level, open: &mut bool) -> Result<()> {
+        let running = self.ready(Abandoned::Commit).await?;
+        if level.is_outermost() && self.left().has(Traces::ENDED) {
+            // What is open now, if anything, is not what was begun.
+            return running.done(Err(Error::transaction_ended()));
+        }
+        // A savepoint that is being released must not be rolled back: if it is gone by then, that fails what is around
+        // it. Behind a `COMMIT` a rollback does nothing, or what is needed.
+        *open = level.is_outermost();
+        let committed = self.client.batch_execute(&level.commit_sql()).await.map_err(using).map_err(Error::of_commit);
+        *open = committed.is_err();
+        running.done(committed)?;
         self.ended(level);
         Ok(())
     }
 
-    pub(crate) async fn rollback(&self, level: Level) -> Result<()> {
-        let running = self.start(Abandoned::Commit)?;
+    pub(crate) async fn rollback(&self, level: Level, open: &mut bool) -> Result<()> {
+        let running = self.ready(Abandoned::Commit).await?;
+        *open = false;
         running.done(self.client.batch_execute(&level.rollback_sql()).await.map_err(using))?;
-        self.failed.store(false, SeqCst);
         self.rolled_back();
         self.ended(level);
         Ok(())
@@ -286,12 +275,12 @@ impl Connection {
     /// Nothing is left of a transaction once its outermost level has ended.
     pub(super) fn ended(&self, level: Level) {
         if level.is_outermost() {
-            self.traces.store(self.left().without(Traces::TRANSACTION).settled().bits(), SeqCst);
+            self.traces.store(self.left().after_transaction().bits(), SeqCst);
         }
     }
 
     pub(crate) async fn ping(&self) -> Result<()> {
-        let running = self.start(Abandoned::Statement)?;
+        let running = self.ready(Abandoned::Statement).await?;
         running.done(self.client.check_connection().await.map_err(using))
     }
 
@@ -301,16 +290,28 @@ impl Connection {
     /// the cancellation has arrived, and it must not hit the next caller's statement.
     pub(crate) async fn clean(&self) -> bool {
         let abandoned = self.abandoned.load(SeqCst);
-        let Some(undo) = self.left().undo_sql().filter(|_| abandoned < Abandoned::Prepare as u8) else { return false };
-        let cancels = abandoned == Abandoned::Statement as u8;
-        match timeout(if cancels { GRACE } else { CLEANING }, self.client.batch_execute(undo)).await {
-            Ok(Ok(())) => {
+        let left = self.left();
+        let Some(undo) = left.undo_sql().filter(|_| abandoned < Abandoned::Prepare as u8) else { return false };
+        let cancels = abandoned <= Abandoned::Copy as u8;
+        let undoing = async {
+            // Out of step, the end of something else would pass for that of the undoing.
+            if self.unproved.load(SeqCst) && !self.is_in_step().await {
+                return Ok(false);
+            }
+            self.client.batch_execute(undo).await.map(|()| true)
+        };
+        match timeout(if cancels { GRACE } else { CLEANING }, undoing).await {
+            Ok(Ok(true)) => {
+                if left.has(Traces::SESSION) && left.has(Traces::SCHEMA) {
+                    // What was prepared meanwhile may mean something else by its names.
+                    self.statements().clear();
+                }
+                self.unproved.store(false, SeqCst);
                 self.traces.store(Traces::NONE.bits(), SeqCst);
                 self.abandoned.store(Abandoned::Nothing as u8, SeqCst);
-                self.failed.store(false, SeqCst);
                 true
             }
-            Ok(Err(_)) => false,
+            Ok(Ok(false) | Err(_)) => false,
             Err(_) => {
                 if cancels {
                     let (token, connector) = &self.cancel;
@@ -341,17 +342,24 @@ impl Connection {
 
     pub(super) fn note_failure<T>(&self, result: &Result<T>) {
         match result.as_ref().map_err(Error::kind) {
-            Err(ErrorKind::Server) => self.failed.store(true, SeqCst),
             Err(ErrorKind::ConnectionLost | ErrorKind::CommitUnknown) => self.lost.store(true, SeqCst),
             _ => {}
         }
     }
 
-    pub(super) fn start(&self, what: Abandoned) -> Result<Running<'_>> {
-        if self.streaming.load(SeqCst) {
-            return Err(Error::busy());
+    /// Begins a request, unless something has the connection for itself.
+    pub(super) async fn ready(&self, what: Abandoned) -> Result<Running<'_>> {
+        let running = self.start(what)?;
+        if self.unproved.load(SeqCst) {
+            Box::pin(self.prove()).await?;
         }
-        Ok(self.mark(what))
+        Ok(running)
+    }
+
+    fn start(&self, what: Abandoned) -> Result<Running<'_>> {
+        // Counted first: whoever takes the connection for himself looks at the count after that.
+        let running = self.mark(what);
+        if self.streaming.load(SeqCst) { running.done(Err(Error::busy())) } else { Ok(running) }
     }
 
     /// Notes what is going on, for what already has the connection.
@@ -360,12 +368,14 @@ impl Connection {
     }
 
     pub(super) fn abandon(&self, what: Abandoned) {
+        if what == Abandoned::Copy {
+            self.unproved.store(true, SeqCst);
+        }
         self.abandoned.fetch_max(what as u8, SeqCst);
     }
 
     /// The outermost transaction was rolled back.
     pub(super) fn undone(&self) {
-        self.failed.store(false, SeqCst);
         self.rolled_back();
         self.ended(Level::OUTERMOST);
     }
@@ -373,10 +383,13 @@ impl Connection {
     async fn execute_kept(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
         let mut runs = 1;
         loop {
-            let kept = self.keep(sql).await?;
+            let (kept, was_kept) = self.keep(sql).await?;
             kept.check_for(Travel::Rows, params.len())?;
+            if kept.commits {
+                Box::pin(self.may_commit()).await?;
+            }
             match self.client.execute(&kept.statement, params).await.map_err(using) {
-                Err(error) if runs < RUNS && self.may_prepare_again(sql, &error) => runs += 1,
+                Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
                 result => return result,
             }
         }
@@ -386,26 +399,30 @@ impl Connection {
     async fn send(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream> {
         let mut runs = 1;
         loop {
-            let kept = match self.kept(sql) {
-                Some(kept) => kept,
-                None => Box::pin(self.prepare_kept(sql)).await?,
+            let (kept, was_kept) = match self.kept(sql) {
+                Some(kept) => (kept, true),
+                None => (Box::pin(self.prepare_kept(sql)).await?, false),
             };
             kept.check_for(Travel::Rows, params.len())?;
+            if kept.commits {
+                Box::pin(self.may_commit()).await?;
+            }
             // The driver's future is large: on its own it fits what an allocator keeps at hand, and made where it stays
             // it is not moved.
             let sending = Box::write(Box::new_uninit(), self.client.query_raw(&kept.statement, params.iter().copied()));
             match Box::into_pin(sending).await.map_err(using) {
-                Err(error) if runs < RUNS && self.may_prepare_again(sql, &error) => runs += 1,
+                Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
                 result => return result,
             }
         }
     }
 
-    /// The statement of this text, prepared now if it is not kept. Also notes what running it may leave.
-    async fn keep(&self, sql: &str) -> Result<Kept> {
+    /// The statement of this text, prepared now if it is not kept, and whether it was. Also notes what running it may
+    /// leave.
+    pub(super) async fn keep(&self, sql: &str) -> Result<(Kept, bool)> {
         match self.kept(sql) {
-            Some(kept) => Ok(kept),
-            None => Box::pin(self.prepare_kept(sql)).await,
+            Some(kept) => Ok((kept, true)),
+            None => Ok((Box::pin(self.prepare_kept(sql)).await?, false)),
         }
     }
 
@@ -425,24 +442,69 @@ impl Connection {
             return Ok(kept);
         }
         let kept = Kept::new(sql, self.prepare(sql).await?);
-        self.statements().insert(sql, kept.clone());
+        self.keep_prepared(sql, &kept);
         self.note(kept.traces);
         Ok(kept)
     }
 
+    /// Keeps what was prepared, unless that can come to mean something else without anybody noticing.
+    pub(super) fn keep_prepared(&self, sql: &str, kept: &Kept) {
+        if kept.has_composite() {
+            self.composites.store(true, Relaxed);
+            self.statements().runs(sql);
+        } else {
+            self.statements().insert(sql, kept.clone());
+        }
+    }
+
     async fn prepare(&self, sql: &str) -> Result<Statement> {
         let running = self.start(Abandoned::Prepare)?;
+        self.forget_composites();
         running.done(self.client.prepare(sql).await.map_err(using))
     }
 
-    /// Forgets a statement that no longer fits; it may be prepared and run again, since the server refused to run it.
-    /// Inside a transaction the refusal has failed the transaction.
-    pub(super) fn may_prepare_again(&self, sql: &str, error: &Error) -> bool {
-        if !error.is_stale_statement() {
-            return false;
+    /// Has the driver look again for the fields of types, which may have been renamed.
+    pub(super) fn forget_composites(&self) {
+        if self.composites.swap(false, Relaxed) {
+            self.client.clear_type_cache();
         }
-        self.statements().remove(sql);
-        !self.left().has(Traces::TRANSACTION)
+    }
+
+    /// Whether a statement that has failed is to be prepared anew and run again. One that may not fit is forgotten.
+    pub(super) fn runs_again(&self, sql: &str, kept: &Kept, was_kept: bool, error: &Error) -> bool {
+        let verdict = verdict(kept, was_kept, self.left().has(Traces::TRANSACTION), error);
+        if verdict != Verdict::Stands {
+            self.statements().remove(sql);
+            self.client.clear_type_cache();
+        }
+        verdict == Verdict::Again
+    }
+
+    /// Whether a transaction is open. The server is asked only if a statement may have left one.
+    pub(super) async fn is_in_transaction(&self) -> Result<bool> {
+        if !self.left().has(Traces::TRANSACTION) {
+            return Ok(false);
+        }
+        match self.client.batch_execute(ASK).await.map_err(using) {
+            Ok(()) => Ok(true),
+            Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => {
+                self.ended(Level::OUTERMOST);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Fails where a `COMMIT` written by hand would roll back and report success, and rolls back instead.
+    pub(super) async fn may_commit(&self) -> Result<()> {
+        match self.is_in_transaction().await.map_err(Error::of_commit) {
+            Err(error) if error.kind() == ErrorKind::TransactionAborted => {
+                self.client.batch_execute(&Level::OUTERMOST.rollback_sql()).await.map_err(using)?;
+                self.undone();
+                Err(error)
+            }
+            result => result.map(drop),
+        }
     }
 
     pub(super) fn statements(&self) -> std::sync::MutexGuard<'_, StatementCache> {

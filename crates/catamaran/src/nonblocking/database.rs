@@ -187,11 +187,11 @@ impl Located for DeadpoolDatabase {
         sql: &str,
         chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin),
     ) -> Result<u64> {
-        self.checkout(call).await?.connection().copy_in(sql, chunks).await
+        self.checkout(call).await?.connection().copy_in(sql, chunks, Within::Connection).await
     }
 
     async fn copy_out(&self, call: Call, sql: &str) -> Result<BytesStream<'_>> {
-        stream::copy_out(Access::Owned(self.checkout(call).await?), sql).await
+        stream::copy_out(Access::Owned(self.checkout(call).await?), sql, Within::Connection).await
     }
 
     async fn describe(&self, call: Call, sql: &str) -> Result<Description> {

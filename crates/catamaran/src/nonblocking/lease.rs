@@ -1,13 +1,13 @@
 //! A connection out of the pool. When it is dropped it goes back, after it was cleaned if it has to be.
 
-use std::{sync::Arc, time::Instant};
+use std::{ops::Deref, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use deadpool::managed::Object;
 use futures_core::Stream;
 use postgres_types::ToSql;
-use tokio::runtime::Handle;
+use tokio::runtime;
 
 use super::{connection::Connection, manager::Manager, seat::Held, stream, transaction::OpenTransaction};
 use crate::{
@@ -85,10 +85,35 @@ impl Lease {
     }
 }
 
-impl Access<'_> {
+impl<'a> Access<'a> {
     pub(crate) fn connection(&self) -> &Connection {
         match self {
             Self::Owned(lease) => lease.connection(),
+            Self::Lent(connection) => connection,
+        }
+    }
+
+    /// The connection, for what is dropped before this.
+    pub(crate) fn handle(&self) -> Handle<'a> {
+        match self {
+            Self::Owned(lease) => Handle::Owned(lease.connection.clone()),
+            Self::Lent(connection) => Handle::Lent(connection),
+        }
+    }
+}
+
+/// A connection that an [`Access`] has.
+pub(crate) enum Handle<'a> {
+    Owned(Arc<Connection>),
+    Lent(&'a Connection),
+}
+
+impl Deref for Handle<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        match self {
+            Self::Owned(connection) => connection,
             Self::Lent(connection) => connection,
         }
     }
@@ -107,7 +132,7 @@ impl Drop for Lease {
             return give_back(object, budget);
         }
         // Until it is cleaned it counts as in use, so that the pool opens no other in its place.
-        match Handle::try_current() {
+        match runtime::Handle::try_current() {
             Ok(runtime) if !self.connection.is_closed() => {
                 runtime.spawn(clean(object, budget));
             }
@@ -169,11 +194,11 @@ impl AsyncExecutor for Lease {
     }
 
     async fn copy_in(&self, sql: &str, chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin)) -> Result<u64> {
-        self.connection.copy_in(sql, chunks).await
+        self.connection.copy_in(sql, chunks, Within::Connection).await
     }
 
     async fn copy_out(&self, sql: &str) -> Result<BytesStream<'_>> {
-        stream::copy_out(Access::Lent(&self.connection), sql).await
+        stream::copy_out(Access::Lent(&self.connection), sql, Within::Connection).await
     }
 
     async fn describe(&self, sql: &str) -> Result<Description> {

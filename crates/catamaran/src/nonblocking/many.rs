@@ -3,18 +3,25 @@
 use std::{
     collections::{HashMap, VecDeque},
     ops::Range,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
 use futures_util::{FutureExt as _, TryStreamExt as _, future::BoxFuture};
 
-use super::{connection::Connection, measured::Measured, request::Request, running::Abandoned};
+use super::{
+    connection::Connection,
+    frame::{Alone, Frame},
+    measured::Measured,
+    request::Request,
+    running::Abandoned,
+};
 use crate::{
-    Error, ErrorKind, Outcome, Result, Row,
+    Error, Outcome, Result, Row,
     driver_error::using,
-    many::{ASK, Many, NO_TRANSACTION, One, Within},
+    many::{Many, One, Prepared, Within},
+    stale::RUNS,
     statement_cache::Kept,
-    traces::{Traces, Travel},
+    traces::Travel,
     transaction::Level,
 };
 
@@ -26,61 +33,71 @@ const BYTES_AHEAD: usize = 1024 * 1024;
 impl Connection {
     /// Runs all or none, unless it is within a transaction that whoever began it ends.
     pub(crate) async fn many(&self, many: Many<'_>, within: Within) -> Result<Vec<Outcome>> {
-        let running = self.start(Abandoned::Statement)?;
+        let running = self.ready(Abandoned::Statement).await?;
         running.done(self.many_kept(many, within).await)
     }
 
     async fn many_kept(&self, many: Many<'_>, within: Within) -> Result<Vec<Outcome>> {
         let own = within == Within::Connection && many.len() > 1 && !self.is_in_transaction().await?;
-        match self.attempt(many, own).await {
-            Err(error) if many.text_of(&error).is_some_and(|sql| self.may_prepare_again(sql, &error)) => {
-                // What made one stale may have made others so.
-                many.texts().for_each(|sql| self.statements().remove(sql));
-                self.attempt(many, own).await
+        let mut runs = 1;
+        loop {
+            let mut kept = Prepared::default();
+            match self.attempt(many, own, &mut kept).await {
+                Err(error) if self.all_run_again(many, own, &kept, &error) && runs < RUNS => runs += 1,
+                result => return result,
             }
-            result => result,
         }
     }
 
-    async fn attempt(&self, many: Many<'_>, own: bool) -> Result<Vec<Outcome>> {
-        let (mut outcomes, mut frame) = (Vec::with_capacity(many.len()), Frame { connection: self, at: At::Outside });
-        let result = self.run_all(many, own.then_some(&mut frame), &mut outcomes).await;
-        match frame.leave() {
-            At::Outside => {}
-            At::Inside if result.is_ok() || lost(&result) => {}
-            At::Inside => {
-                // The first error says more; what can't be rolled back is closed.
-                let undoing = self.mark(Abandoned::Commit);
-                let _ = undoing.done(self.client.batch_execute(&Level::OUTERMOST.rollback_sql()).await.map_err(using));
-                self.undone();
-            }
-            At::Committing if result.is_ok() => self.ended(Level::OUTERMOST),
-            At::Committing if lost(&result) => return result.map_err(Error::of_commit).map(|()| outcomes),
-            // The server has rolled back, whichever failed.
-            At::Committing => self.undone(),
+    async fn attempt(&self, many: Many<'_>, own: bool, kept: &mut Prepared) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(many.len());
+        let mut entered = None;
+        let result = self.run_all(many, own.then_some(&mut entered), kept, &mut outcomes).await;
+        match entered {
+            Some((frame, _alone)) => frame.end(result).await,
+            None => result,
         }
-        result.map(|()| outcomes)
+        .map(|()| outcomes)
+    }
+
+    /// Whether all of it may be run again, since one did not fit any more and nothing is left of the others.
+    fn all_run_again(&self, many: Many<'_>, own: bool, prepared: &Prepared, error: &Error) -> bool {
+        let (Some(index), Some(sql)) = (error.index(), many.text_of(error)) else { return false };
+        let Some((kept, was_kept)) = prepared.get(index) else { return false };
+        let again = self.runs_again(sql, kept, *was_kept, error);
+        if again {
+            // What made one stale may have made others so.
+            many.texts().for_each(|sql| self.statements().remove(sql));
+        }
+        again && (own || index == 0)
     }
 
     /// Prepares and runs, as many at a time as can be prepared together. A transaction of its own begins right before
     /// the first and is committed right behind the last.
-    async fn run_all(
-        &self,
+    async fn run_all<'a>(
+        &'a self,
         many: Many<'_>,
-        mut own: Option<&mut Frame<'_>>,
+        mut own: Option<&mut Option<Entered<'a>>>,
+        prepared: &mut Prepared,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<()> {
         let mut from = 0;
         while from < many.len() {
             let range = from..many.prepared_until(from);
+            *prepared = Prepared { from, kept: self.keep_all(many, range.clone()).await? };
             from = range.end;
-            let (kept, bytes) = (self.keep_all(many, range.clone()).await?, AtomicUsize::new(0));
+            let (kept, bytes) = (&prepared.kept, AtomicUsize::new(0));
+            if own.is_none() && prepared.begins_with_commit() {
+                self.may_commit().await?;
+            }
             let mut flight = Flight::default();
-            if let Some(frame) = own.as_mut().filter(|frame| frame.at == At::Outside) {
-                frame.enter();
+            if let Some(entered) = own.as_mut().filter(|entered| entered.is_none()) {
+                // Until it has ended, the connection is taken: what others send would belong to this transaction.
+                let alone = self.alone()?;
+                **entered = Some((Frame::enter(self), alone));
                 flight.send(None, self.plain("BEGIN".into()), &bytes).await;
             }
-            for ((index, one), kept) in many.each(range.clone()).zip(&kept) {
+            for ((index, one), (kept, _)) in many.each(range.clone()).zip(kept) {
                 while flight.is_full() {
                     flight.answer(many, outcomes).await?;
                 }
@@ -89,10 +106,10 @@ impl Connection {
                     break;
                 }
             }
-            if let Some(frame) = own.as_mut().filter(|_| range.end == many.len() && !flight.is_doomed()) {
-                frame.at = At::Committing;
+            let ends = range.end == many.len() && !flight.is_doomed();
+            if let Some((frame, _)) = own.as_mut().and_then(|entered| entered.as_mut()).filter(|_| ends) {
+                frame.committing()?;
                 flight.send(None, self.plain(Level::OUTERMOST.commit_sql()), &bytes).await;
-                frame.free();
             }
             while !flight.sent.is_empty() {
                 flight.answer(many, outcomes).await?;
@@ -119,14 +136,14 @@ impl Connection {
         async move { self.client.batch_execute(&sql).await.map_err(using).map(|()| None) }.boxed()
     }
 
-    /// The statements of these texts, those that are missing prepared in one trip. What is wrong with one, or with its
-    /// parameters, is found before any is run.
-    async fn keep_all(&self, many: Many<'_>, range: Range<usize>) -> Result<Vec<Kept>> {
-        let mut texts: HashMap<&str, Option<Kept>> = HashMap::new();
+    /// The statements of these texts, those that are missing prepared in one trip, and whether each was kept. What is
+    /// wrong with one, or with its parameters, is found before any is run.
+    async fn keep_all(&self, many: Many<'_>, range: Range<usize>) -> Result<Vec<(Kept, bool)>> {
+        let mut texts: HashMap<&str, Option<(Kept, bool)>> = HashMap::new();
         let mut missing = Vec::new();
         for (index, one) in many.each(range.clone()) {
             texts.entry(one.sql).or_insert_with(|| {
-                let kept = self.statements().get(one.sql);
+                let kept = self.statements().get(one.sql).map(|kept| (kept, true));
                 if kept.is_none() {
                     missing.push((index, one.sql));
                 }
@@ -135,18 +152,19 @@ impl Connection {
         }
         if !missing.is_empty() {
             let preparing = self.mark(Abandoned::Prepare);
+            self.forget_composites();
             let prepared = self.prepare_all(&missing).await.map_err(|(index, error)| many.failed(index, error));
             for (sql, kept) in preparing.done(prepared)? {
-                self.statements().insert(sql, kept.clone());
-                texts.insert(sql, Some(kept));
+                self.keep_prepared(sql, &kept);
+                texts.insert(sql, Some((kept, false)));
             }
         }
         let mut all = Vec::with_capacity(range.len());
         for (index, one) in many.each(range) {
-            let Some(Some(kept)) = texts.get(one.sql) else { continue };
+            let Some(Some((kept, was_kept))) = texts.get(one.sql) else { continue };
             self.note(kept.traces);
             kept.check_for(Travel::Rows, one.params.len()).map_err(|error| many.failed(index, error))?;
-            all.push(kept.clone());
+            all.push((kept.clone(), *was_kept));
         }
         Ok(all)
     }
@@ -166,26 +184,10 @@ impl Connection {
         }
         failed.map_or(Ok(kept), Err)
     }
-
-    /// Whether a transaction is open. The server is asked only if a statement may have left one.
-    async fn is_in_transaction(&self) -> Result<bool> {
-        if !self.left().has(Traces::TRANSACTION) {
-            return Ok(false);
-        }
-        match self.client.batch_execute(ASK).await.map_err(using) {
-            Ok(()) => Ok(true),
-            Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => {
-                self.ended(Level::OUTERMOST);
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
 }
 
-fn lost(result: &Result<()>) -> bool {
-    result.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionLost)
-}
+/// A transaction of its own, and the connection for it alone.
+type Entered<'a> = (Frame<&'a Connection>, Alone<'a>);
 
 /// Nothing for what only frames.
 type Answer<'a> = BoxFuture<'a, Result<Option<Outcome>>>;
@@ -233,53 +235,5 @@ impl<'a> Flight<'a> {
         });
         outcomes.extend(outcome?);
         Ok(())
-    }
-}
-
-/// How far a transaction of its own is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
-    Outside,
-    Inside,
-    Committing,
-}
-
-/// A transaction of its own. Dropped within it, it is rolled back ahead of whatever comes next.
-struct Frame<'a> {
-    connection: &'a Connection,
-    at: At,
-}
-
-impl Frame<'_> {
-    /// Until it is left, the connection is taken: what others send would belong to this transaction.
-    fn enter(&mut self) {
-        self.connection.note(Traces::TRANSACTION);
-        self.connection.streaming.store(true, SeqCst);
-        self.at = At::Inside;
-    }
-
-    fn free(&self) {
-        self.connection.streaming.store(false, SeqCst);
-    }
-
-    fn leave(mut self) -> At {
-        let at = std::mem::replace(&mut self.at, At::Outside);
-        if at == At::Inside {
-            self.free();
-        }
-        at
-    }
-}
-
-impl Drop for Frame<'_> {
-    fn drop(&mut self) {
-        match self.at {
-            At::Outside => {}
-            At::Inside => {
-                self.free();
-                self.connection.rollback_behind(Level::OUTERMOST);
-            }
-            At::Committing => self.connection.abandon(Abandoned::Commit),
-        }
     }
 }

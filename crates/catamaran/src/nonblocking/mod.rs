@@ -3,9 +3,11 @@
 mod checkout;
 mod clock;
 mod connection;
+mod copy;
 mod cost;
 mod database;
 mod driver;
+mod frame;
 mod lease;
 mod line;
 mod manager;

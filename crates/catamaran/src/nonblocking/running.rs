@@ -1,6 +1,6 @@
 //! What goes on on a connection, and what is noted there when it is dropped before its end.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::SeqCst;
 
 use super::connection::Connection;
 use crate::Result;
@@ -12,6 +12,8 @@ pub(super) enum Abandoned {
     Nothing,
     /// May be cancelled on the server.
     Statement,
+    /// Leaves nobody knowing whether the next answer is that of the next request.
+    Copy,
     /// Must be waited for.
     Commit,
     /// Leaves a statement on the server that nobody knows: the connection is closed.
@@ -27,7 +29,7 @@ pub(super) struct Running<'a> {
 
 impl<'a> Running<'a> {
     pub(super) fn new(connection: &'a Connection, what: Abandoned) -> Self {
-        connection.running.fetch_add(1, Relaxed);
+        connection.running.fetch_add(1, SeqCst);
         Self { connection, what, over: false }
     }
 
@@ -40,7 +42,7 @@ impl<'a> Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.connection.running.fetch_sub(1, Relaxed);
+        self.connection.running.fetch_sub(1, SeqCst);
         if !self.over {
             self.connection.abandon(self.what);
         }

@@ -8,10 +8,11 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
+use futures_util::{StreamExt as _, stream};
 use postgres_types::ToSql;
 
-use super::{lease::Access, running::Abandoned};
-use crate::{BytesStream, Result, RowStream, stream::AsyncIter};
+use super::{frame::Frame, lease::Access, running::Abandoned};
+use crate::{BytesStream, Result, RowStream, many::Within, stream::AsyncIter};
 
 /// Streams a statement's rows from a connection that `access` holds.
 pub(crate) async fn rows<'a>(access: Access<'a>, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'a>> {
@@ -20,9 +21,15 @@ pub(crate) async fn rows<'a>(access: Access<'a>, sql: &str, params: &[&(dyn ToSq
 }
 
 /// Streams the data of a `COPY … TO STDOUT` from a connection that `access` holds.
-pub(crate) async fn copy_out<'a>(access: Access<'a>, sql: &str) -> Result<BytesStream<'a>> {
-    let data = access.connection().copy_out(sql).await?;
-    Ok(held::<Bytes>(access, data))
+pub(crate) async fn copy_out<'a>(access: Access<'a>, sql: &str, within: Within) -> Result<BytesStream<'a>> {
+    let (data, own) = access.connection().copy_out(sql, within).await?;
+    if !own {
+        return Ok(held::<Bytes>(access, data));
+    }
+    // Dropped before its end, the frame is rolled back behind the data.
+    let frame = Frame::enter(access.handle());
+    let committed = stream::once(frame.commit()).filter_map(async |committed| committed.err().map(Err));
+    Ok(held::<Bytes>(access, data.chain(committed)))
 }
 
 fn held<'a, T: 'a>(access: Access<'a>, items: impl Stream<Item = Result<T>> + Send + 'a) -> AsyncIter<'a, T> {
@@ -54,8 +61,8 @@ struct Streaming<'a> {
 }
 
 impl<'a> Streaming<'a> {
+    /// For a connection that was left to it.
     fn new(access: Access<'a>) -> Self {
-        access.connection().streaming.store(true, SeqCst);
         Self { access, ended: false }
     }
 

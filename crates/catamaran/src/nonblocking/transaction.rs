@@ -18,14 +18,19 @@ use crate::{
 pub(crate) struct OpenTransaction<'a> {
     access: Access<'a>,
     level: Level,
-    over: bool,
+    /// Dropped, it has to be rolled back.
+    open: bool,
 }
 
 impl<'a> OpenTransaction<'a> {
     pub(crate) async fn begin(access: Access<'a>, options: TransactionOptions) -> Result<Self> {
+        Self::begin_level(access, Level::OUTERMOST, &options.begin_sql()).await
+    }
+
+    async fn begin_level(access: Access<'a>, level: Level, sql: &str) -> Result<Self> {
         // Made first, so that a `BEGIN` dropped on its way is rolled back like the transaction itself.
-        let transaction = Self { access, level: Level::OUTERMOST, over: false };
-        transaction.connection().begin(&options.begin_sql()).await?;
+        let mut transaction = Self { access, level, open: false };
+        transaction.access.connection().begin(level, sql, &mut transaction.open).await?;
         Ok(transaction)
     }
 
@@ -36,7 +41,7 @@ impl<'a> OpenTransaction<'a> {
 
 impl Drop for OpenTransaction<'_> {
     fn drop(&mut self) {
-        if !self.over {
+        if self.open {
             self.connection().rollback_behind(self.level);
         }
     }
@@ -46,21 +51,16 @@ impl Drop for OpenTransaction<'_> {
 impl AsyncTransaction for OpenTransaction<'_> {
     async fn savepoint(&mut self) -> Result<Box<dyn AsyncTransaction + '_>> {
         let level = self.level.next();
-        let nested = OpenTransaction { access: Access::Lent(self.access.connection()), level, over: false };
-        nested.connection().begin(&level.savepoint_sql()).await?;
-        Ok(Box::new(nested))
+        let access = Access::Lent(self.access.connection());
+        Ok(Box::new(OpenTransaction::begin_level(access, level, &level.savepoint_sql()).await?))
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {
-        self.connection().commit(self.level).await?;
-        self.over = true;
-        Ok(())
+        self.access.connection().commit(self.level, &mut self.open).await
     }
 
     async fn rollback(mut self: Box<Self>) -> Result<()> {
-        self.connection().rollback(self.level).await?;
-        self.over = true;
-        Ok(())
+        self.access.connection().rollback(self.level, &mut self.open).await
     }
 }
 
@@ -95,11 +95,11 @@ impl AsyncExecutor for OpenTransaction<'_> {
     }
 
     async fn copy_in(&self, sql: &str, chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin)) -> Result<u64> {
-        self.connection().copy_in(sql, chunks).await
+        self.connection().copy_in(sql, chunks, Within::Transaction).await
     }
 
     async fn copy_out(&self, sql: &str) -> Result<BytesStream<'_>> {
-        stream::copy_out(Access::Lent(self.connection()), sql).await
+        stream::copy_out(Access::Lent(self.connection()), sql, Within::Transaction).await
     }
 
     async fn describe(&self, sql: &str) -> Result<Description> {

@@ -1,0 +1,125 @@
+//! COPY in both directions.
+//!
+//! Outside a transaction it runs in one of its own: the driver takes the end of the data for the end of the statement,
+//! and what the server finds after it, at a commit of its own, would be read by nobody.
+
+use std::{pin::pin, sync::atomic::Ordering::SeqCst};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture};
+
+use super::{connection::Connection, frame::Frame, request::Request, running::Abandoned};
+use crate::{Error, ErrorKind, Result, driver_error::using, many::Within, statement_cache::Kept, traces::Travel};
+
+/// Chunks of data, as the caller gives them.
+pub(crate) type Chunks<'a> = &'a mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin);
+
+impl Connection {
+    pub(crate) async fn copy_in(&self, sql: &str, chunks: Chunks<'_>, within: Within) -> Result<u64> {
+        let running = self.ready(Abandoned::Copy).await?;
+        running.done(self.copy_all(sql, chunks, within).await)
+    }
+
+    async fn copy_all(&self, sql: &str, chunks: Chunks<'_>, within: Within) -> Result<u64> {
+        let kept = self.keep(sql).await?.0.travels(Travel::CopyIn)?;
+        let own = within == Within::Connection && !self.is_in_transaction().await?;
+        let _alone = self.alone()?;
+        if !own {
+            return self.feed(&kept, chunks).await;
+        }
+        let frame = Frame::enter(self);
+        let begun = self.begin_ahead().await;
+        let copied = self.feed(&kept, chunks).await;
+        match begun.answer().await.and(copied) {
+            Ok(count) => frame.commit().await.map(|()| count),
+            Err(error) => frame.end(Err(error)).await,
+        }
+    }
+
+    /// Sends the data, and has the connection in step afterwards, or gives it up.
+    async fn feed(&self, kept: &Kept, chunks: Chunks<'_>) -> Result<u64> {
+        let copy = async {
+            let mut sink = pin!(self.client.copy_in::<_, Bytes>(&kept.statement).await.map_err(using)?);
+            while let Some(chunk) = chunks.next().await {
+                sink.send(chunk?).await.map_err(using)?;
+            }
+            sink.finish().await.map_err(using)
+        };
+        let copied = copy.await;
+        if copied.as_ref().is_err_and(|error| error.kind() != ErrorKind::ConnectionLost) && !self.is_in_step().await {
+            self.cut();
+        }
+        copied
+    }
+
+    /// Sends `BEGIN` without waiting for the answer.
+    async fn begin_ahead(&self) -> Request<'_, Result<()>> {
+        let begin: BoxFuture<'_, _> = async { self.client.batch_execute("BEGIN").await.map_err(using) }.boxed();
+        Request::send(begin).await
+    }
+
+    /// Whether the next answer is that of the next request.
+    ///
+    /// Behind a COPY in that the server refuses, the driver ends the data that was on the way with a second Sync, and the
+    /// server answers both. Whatever is asked next would get the answer that is one too many, and everybody after it that
+    /// of somebody else.
+    pub(super) async fn is_in_step(&self) -> bool {
+        let nonce = fastrand::u64(..).to_string();
+        match self.client.simple_query(&format!("SELECT '{nonce}'")).await {
+            Ok(messages) => messages.iter().any(|message| match message {
+                tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0) == Some(&*nonce),
+                _ => false,
+            }),
+            // In a transaction that has failed, no statement is run.
+            Err(error) => error.code().is_some_and(|code| code.code() == "25P02"),
+        }
+    }
+
+    /// Finds out whether the connection is in step after a COPY in that was dropped, or gives it up.
+    pub(super) async fn prove(&self) -> Result<()> {
+        if !self.is_in_step().await {
+            self.cut();
+            return Err(Error::out_of_step());
+        }
+        self.unproved.store(false, SeqCst);
+        Ok(())
+    }
+
+    /// COPY data as it comes. The connection is left to a [`Streaming`](super::stream::Streaming), and so is the
+    /// transaction of its own that is open if the second value says so.
+    pub(crate) async fn copy_out(
+        &self,
+        sql: &str,
+        within: Within,
+    ) -> Result<(impl Stream<Item = Result<Bytes>> + Send + use<>, bool)> {
+        let running = self.ready(Abandoned::Statement).await?;
+        running.done(self.open_copy(sql, within).await)
+    }
+
+    async fn open_copy(
+        &self,
+        sql: &str,
+        within: Within,
+    ) -> Result<(impl Stream<Item = Result<Bytes>> + Send + use<>, bool)> {
+        let kept = self.keep(sql).await?.0.travels(Travel::CopyOut)?;
+        let own = within == Within::Connection && !self.is_in_transaction().await?;
+        let alone = self.alone()?;
+        let data = if own {
+            let frame = Frame::enter(self);
+            let begun = self.begin_ahead().await;
+            let data = self.client.copy_out(&kept.statement).await.map_err(using);
+            match begun.answer().await.and(data) {
+                Ok(data) => {
+                    frame.leave();
+                    data
+                }
+                Err(error) => return frame.end(Err(error)).await,
+            }
+        } else {
+            self.client.copy_out(&kept.statement).await.map_err(using)?
+        };
+        alone.leave_to_stream();
+        Ok((data.map_err(using), own))
+    }
+}

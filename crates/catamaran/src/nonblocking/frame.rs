@@ -1,0 +1,119 @@
+//! A connection for one call alone, and a transaction of the library's own around a call.
+
+use std::{ops::Deref, sync::atomic::Ordering::SeqCst};
+
+use super::{connection::Connection, running::Abandoned};
+use crate::{Error, ErrorKind, Result, driver_error::using, traces::Traces, transaction::Level};
+
+/// Has a connection for itself: until it is dropped, other calls fail with `Busy`.
+pub(super) struct Alone<'a>(&'a Connection);
+
+impl Connection {
+    /// Takes the connection for the call that is running, or fails if there is another.
+    pub(super) fn alone(&self) -> Result<Alone<'_>> {
+        if self.streaming.swap(true, SeqCst) {
+            return Err(Error::busy());
+        }
+        let alone = Alone(self);
+        if self.running.load(SeqCst) > 1 { Err(Error::busy()) } else { Ok(alone) }
+    }
+}
+
+impl Alone<'_> {
+    /// Leaves the connection to a stream, which frees it when it is dropped.
+    pub(super) fn leave_to_stream(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.0.streaming.store(false, SeqCst);
+    }
+}
+
+/// How far a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Inside,
+    Committing,
+    Outside,
+}
+
+/// A transaction that the library begins and ends itself. Dropped within it, it is rolled back ahead of whatever comes
+/// next.
+pub(super) struct Frame<C: Deref<Target = Connection>> {
+    connection: C,
+    at: At,
+}
+
+impl<C: Deref<Target = Connection>> Frame<C> {
+    /// `BEGIN` is sent by whoever enters.
+    pub(super) fn enter(connection: C) -> Self {
+        connection.begins(Level::OUTERMOST);
+        Self { connection, at: At::Inside }
+    }
+
+    /// Leaves the transaction open, to another frame that is made at once.
+    pub(super) fn leave(mut self) {
+        self.at = At::Outside;
+    }
+
+    /// The statement that commits is being sent, unless one within has ended the transaction.
+    pub(super) fn committing(&mut self) -> Result<()> {
+        if self.connection.left().has(Traces::ENDED) {
+            return Err(Error::transaction_ended());
+        }
+        self.at = At::Committing;
+        Ok(())
+    }
+
+    /// Sends the commit and ends the frame as [`end`](Self::end) does.
+    pub(super) async fn commit(mut self) -> Result<()> {
+        if let Err(error) = self.committing() {
+            return self.end(Err(error)).await;
+        }
+        let committed = self.connection.client.batch_execute(&Level::OUTERMOST.commit_sql()).await.map_err(using);
+        self.end(committed).await
+    }
+
+    /// Ends with what came of everything within it, its commit included if that was sent.
+    pub(super) async fn end<T>(mut self, result: Result<T>) -> Result<T> {
+        let result = if self.at == At::Committing { result.map_err(Error::of_commit) } else { result };
+        match &result {
+            Ok(_) => self.connection.ended(Level::OUTERMOST),
+            Err(error) if is_lost(error) => {}
+            Err(error) if self.at == At::Committing && has_ended(error) => self.connection.undone(),
+            Err(_) => {
+                // The first error says more; what can't be rolled back is closed.
+                let undoing = self.connection.mark(Abandoned::Commit);
+                let rollback = Level::OUTERMOST.rollback_sql();
+                let _ = undoing.done(self.connection.client.batch_execute(&rollback).await.map_err(using));
+                self.connection.undone();
+            }
+        }
+        self.at = At::Outside;
+        result
+    }
+}
+
+impl<C: Deref<Target = Connection>> Drop for Frame<C> {
+    fn drop(&mut self) {
+        match self.at {
+            At::Outside => return,
+            At::Inside => {}
+            At::Committing => self.connection.abandon(Abandoned::Commit),
+        }
+        // Behind a commit that was refused the transaction is open still; behind another this does nothing.
+        self.connection.rollback_behind(Level::OUTERMOST);
+    }
+}
+
+fn is_lost(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionLost | ErrorKind::CommitUnknown)
+}
+
+/// Whether a commit that failed has ended the transaction: the server refused it for what it found at the commit itself.
+fn has_ended(error: &Error) -> bool {
+    error.kind() == ErrorKind::Server && error.index().is_none()
+}
