@@ -4,7 +4,18 @@
 pub mod breaks;
 #[allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test's library")]
 pub mod conformance;
+pub mod ends;
+#[allow(clippy::expect_used, reason = "a test's library")]
+pub mod faces;
+#[allow(clippy::expect_used, reason = "a test's library")]
+pub mod faults;
+#[allow(clippy::expect_used, reason = "a test's library")]
+pub mod foreign;
 pub mod hull;
+#[allow(clippy::expect_used, reason = "a test's library")]
+pub mod inline;
+#[allow(clippy::expect_used, reason = "a test's library")]
+pub mod leaves;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod parity;
 #[allow(clippy::unwrap_used, reason = "a test's library")]
