@@ -1,5 +1,7 @@
 //! What the tests of both services share.
 
+#[allow(clippy::panic, reason = "breaking is what it is for")]
+pub mod breaks;
 #[allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test's library")]
 pub mod conformance;
 pub mod ends;
@@ -21,5 +23,6 @@ pub mod parity;
 pub mod services;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod sharing;
+pub mod texts;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod wire;

@@ -29,7 +29,7 @@ usage: cargo xtask demo [--addr ADDRESS]   the example service over a database o
                                            everything that a change must pass
        cargo xtask bench [ARGUMENT…]       ratios to other libraries; --help tells the arguments, --lean builds few peers
        cargo xtask tidy                    what the source must keep to
-Where PostgreSQL or valgrind is missing, those that need it install it.";
+Where PostgreSQL, PgBouncer or valgrind is missing, those that need it install it.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use catamaran_testkit::{BINARIES_VARIABLE, Binaries, Error as TestkitError, MAJOR_VARIABLE};
+use catamaran_testkit::{BINARIES_VARIABLE, Binaries, Error as TestkitError, MAJOR_VARIABLE, PgBouncer};
 
 use crate::error::{Error, Result};
 
@@ -80,6 +80,26 @@ pub(crate) const VALGRIND: Extra = Extra {
     ],
 };
 
+/// What tests stand in front of the server. Debian's package starts it as a service, for which there is no use here.
+const PGBOUNCER: Extra = Extra {
+    program: "pgbouncer",
+    args: &["--version"],
+    scripts: &[
+        (
+            "apt-get",
+            "export DEBIAN_FRONTEND=noninteractive
+apt-get update
+apt-get install --yes --no-install-recommends pgbouncer
+systemctl disable --now pgbouncer >/dev/null 2>&1 || true",
+        ),
+        ("dnf", "dnf install --assumeyes pgbouncer"),
+        ("apk", "apk add pgbouncer"),
+        ("pacman", "pacman -Sy --noconfirm --needed pgbouncer"),
+        ("zypper", "zypper --non-interactive install pgbouncer"),
+        ("brew", "brew install pgbouncer"),
+    ],
+};
+
 /// Whoever runs this.
 #[derive(Debug, Clone, Copy)]
 struct User {
@@ -137,6 +157,15 @@ pub(crate) fn ensure_postgres() -> Result<()> {
     Ok(())
 }
 
+/// Finds PgBouncer, which need not be in `PATH`, or installs it.
+pub(crate) fn ensure_pgbouncer() -> Result<()> {
+    match PgBouncer::find() {
+        Ok(_) => Ok(()),
+        Err(TestkitError::PgBouncerMissing) => install(&PGBOUNCER),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Installs a package where it is missing.
 pub(crate) fn ensure(extra: &Extra) -> Result<()> {
     let mut asked = Command::new(extra.program);
@@ -144,6 +173,10 @@ pub(crate) fn ensure(extra: &Extra) -> Result<()> {
     if asked.status().is_ok_and(|status| status.success()) {
         return Ok(());
     }
+    install(extra)
+}
+
+fn install(extra: &Extra) -> Result<()> {
     let known = MANAGERS.iter().filter_map(|manager| {
         let (_, script) = extra.scripts.iter().find(|(program, _)| *program == manager.program)?;
         Some((manager, script))

@@ -11,6 +11,7 @@ use crate::{
 /// Runs the documentation's tests, then all others, whose totals come last. With arguments, only those they ask for.
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<()> {
     packages::ensure_postgres()?;
+    packages::ensure_pgbouncer()?;
     let cluster = Cluster::start()?;
     let mut documented = Ok(());
     if args.is_empty() {

@@ -51,6 +51,11 @@ impl BlockingService {
     ///
     /// What the closure is given passes as `&dyn Executor` to helpers. A panic in it goes on in the caller.
     ///
+    /// What a statement leaves on the connection is there for those behind it: advisory locks, `SET`, temporary tables,
+    /// cursors, `LISTEN`, `currval`. A closure that relies on it moves to
+    /// [`session`](catamaran::AsyncDatabaseService::session) of the async service, and not to the service itself, where
+    /// each statement may have another connection. Nothing else tells: both compile.
+    ///
     /// The error may be any type made from [`catamaran::Error`]. Where nothing else says which, name it:
     /// `Ok::<_, HttpError>(value)`.
     ///

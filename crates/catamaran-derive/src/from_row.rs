@@ -104,7 +104,7 @@ fn bound(attributes: &Field, krate: &Path) -> TokenStream {
 fn value(member: &Member, ty: &Type, attributes: &Field, case: Option<Case>, krate: &Path) -> TokenStream {
     let span = ty.span();
     if attributes.flatten.is_some() {
-        return quote_spanned!(span=> <#ty as #krate::FromRow>::from_row_with(__row, __positions)?);
+        return quote_spanned!(span=> #krate::__private::Positions::flatten::<#ty>(__positions, __row)?);
     }
     let column = match (&attributes.rename, member) {
         (Some(name), _) => name.to_token_stream(),

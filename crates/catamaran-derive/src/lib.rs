@@ -37,7 +37,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// - `#[from_row(json)]`: any type that serde can deserialise, from a `json` or `jsonb` column. NULL is read as JSON's
 ///   `null`.
 /// - `#[from_row(flatten)]`: the field's own `FromRow` reads the same row. Columns read by position are counted from the
-///   first again.
+///   first again. A column read by its name has to be the only one of that name, as both tables of a join may have an
+///   `id`: otherwise there is an error, of kind `Decode`.
 ///
 /// # Attributes of the struct
 ///

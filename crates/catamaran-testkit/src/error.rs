@@ -20,6 +20,8 @@ pub enum Error {
         /// The command that installs a server on this system.
         install: String,
     },
+    /// No PgBouncer was found.
+    PgBouncerMissing,
     /// The process runs as root, as which PostgreSQL refuses to run, and
     /// neither the account `postgres` nor `nobody` exists to run it instead.
     NoAccount,
@@ -101,6 +103,7 @@ impl fmt::Display for Error {
                 }
                 write!(f, "; to install one: {install}")
             }
+            Self::PgBouncerMissing => f.write_str("no program pgbouncer found; `cargo xtask test` installs it"),
             Self::NoAccount => f.write_str(
                 "PostgreSQL refuses to run as root, and neither the account `postgres` nor \
                  `nobody` exists to run it",

@@ -17,14 +17,14 @@ processes() {
             { read -r name <"/proc/$pid/comm"; } 2>/dev/null || continue
             # Somebody's shell or pager in the directory is not ours to end.
             case $name in
-                postgres | initdb) echo "$pid" ;;
+                postgres | initdb | pgbouncer) echo "$pid" ;;
             esac
         done
     else
         table=$(ps -A -o pid= -o ppid= -o args=)
         owners=" $(echo "$table" | while read -r pid _ args; do
             case $args in
-                *" -D $root/data"*) echo "$pid" ;;
+                *" -D $root/data"* | *" $root/pgbouncer.ini"*) echo "$pid" ;;
             esac
         done | tr '\n' ' ')"
         echo "$table" | while read -r pid parent _; do

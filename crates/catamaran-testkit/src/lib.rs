@@ -20,8 +20,8 @@
 //! ```
 //!
 //! Tests that do not disturb the server itself share one through [`shared`] and
-//! take a [`Database`] each, empty or copied from a [`Template`]. [`Proxy`]
-//! stands between a client and a server to delay, stall or cut the connection.
+//! take a [`Database`] each, empty or copied from a [`Template`]. [`PgBouncer`]
+//! is a connection pooler in front of one. [`Proxy`] stands between a client and a server to delay, stall or cut the connection.
 //! [`drop_after_polls`] and [`at_every_poll`] cancel a future at each place
 //! where it can be cancelled, and [`eventually`] waits for a condition.
 //!
@@ -51,6 +51,7 @@ mod error;
 mod eventually;
 mod flow;
 mod janitor;
+mod pgbouncer;
 mod polls;
 mod postmaster;
 mod proxy;
@@ -69,6 +70,7 @@ pub use cluster::Cluster;
 pub use database::Database;
 pub use error::Error;
 pub use eventually::eventually;
+pub use pgbouncer::PgBouncer;
 pub use polls::{DropAfterPolls, Polled, at_every_poll, drop_after_polls};
 pub use proxy::Proxy;
 pub use server::Server;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use catamaran_testkit::{Cluster, eventually};
+use catamaran_testkit::{Cluster, PgBouncer, eventually};
 use common::{connect, kill, runs, users_of};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -86,6 +86,26 @@ fn nothing_is_left_after_a_panic() {
 }
 
 #[test]
+fn nothing_is_left_of_a_pooler_after_drop_and_after_a_panic() {
+    let cluster = Cluster::start().unwrap();
+    for panics in [false, true] {
+        let mut directory = String::new();
+        let ended = catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let pooler = PgBouncer::start(&cluster, &[("pool_mode", "transaction")]).unwrap();
+            directory = pooler.directory().to_str().unwrap().to_owned();
+            let mut client = connect(&pooler.url("postgres")).unwrap();
+            client.batch_execute("SELECT 1").unwrap();
+            assert!(users_of(&directory).len() >= 2, "the janitor and the pooler");
+            assert!(!panics, "a failed test");
+        }));
+        assert_eq!(ended.is_err(), panics);
+        assert!(!directory.is_empty() && is_gone(&directory));
+    }
+    let wrong = PgBouncer::start(&cluster, &[("pool_mode", "none")]).unwrap_err();
+    assert!(matches!(&wrong, catamaran_testkit::Error::NotStarted { log, .. } if log.contains("pool_mode")), "{wrong}");
+}
+
+#[test]
 fn nothing_is_left_when_the_janitor_was_killed() {
     let cluster = Cluster::start().unwrap();
     let directory = cluster.directory().to_str().unwrap().to_owned();
@@ -128,7 +148,8 @@ fn child_that_owns_a_cluster() {
         cluster.kill().unwrap();
         cluster.start_again().unwrap();
     }
-    println!("directory={}", cluster.directory().display());
+    let pooler = (how == "behind a pooler").then(|| PgBouncer::start(&cluster, &[]).unwrap());
+    println!("directory={}", pooler.as_ref().map_or(cluster.directory(), PgBouncer::directory).display());
     std::io::stdout().flush().unwrap();
     // The parent closes the pipe or kills this process.
     let _ = std::io::stdin().lines().next();
@@ -141,7 +162,7 @@ fn child_that_owns_a_cluster() {
 
 #[test]
 fn nothing_is_left_after_sigkill() {
-    for how in ["killed", "after a restart"] {
+    for how in ["killed", "after a restart", "behind a pooler"] {
         let (mut child, directory) = child(how);
         assert!(!is_gone(&directory));
         child.kill().unwrap();

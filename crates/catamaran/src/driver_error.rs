@@ -43,7 +43,9 @@ pub(crate) fn using(error: tokio_postgres::Error) -> Error {
     let said = error.to_string();
     let cause = cause(&error);
     if let Some(index) = said.strip_prefix("error serializing parameter ").and_then(parameter_index) {
-        return Error::new(ErrorKind::Encode, format!("parameter ${}: {cause}", index + 1));
+        let number = index + 1;
+        let message = format!("parameter ${number}: {cause}{}", instead(&cause, number));
+        return Error::new(ErrorKind::Encode, message);
     }
     if said.starts_with("error encoding message") {
         return Error::new(ErrorKind::Encode, format!("the statement can't be sent: {cause}"));
@@ -64,6 +66,16 @@ fn ends_connection(report: &DbError) -> bool {
 /// "0: cause" or "0" → 0.
 fn parameter_index(text: &str) -> Option<usize> {
     text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// What to do about a parameter of a Rust type that is not sent as what the statement asks for. The words are all that a
+/// bridge hands on of the cause.
+fn instead(cause: &str, number: usize) -> String {
+    if cause.starts_with("cannot convert between the Rust type") {
+        format!("; name a type that it is sent as in the statement, as in `${number}::text::mood`")
+    } else {
+        String::new()
+    }
 }
 
 /// What the driver gives as the reason, without its own preamble.

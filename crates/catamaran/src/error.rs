@@ -19,7 +19,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// A setting or a connection string makes no sense.
     Config,
-    /// The server could not be reached, or did not answer the handshake in time.
+    /// The server could not be reached, or did not answer the handshake in time, or a connection pooler stands between.
     Connect,
     /// The server refused the user or the password.
     Authentication,

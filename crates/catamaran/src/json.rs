@@ -10,7 +10,7 @@ mod number;
 mod short;
 mod text;
 mod time;
-mod wire;
+pub(crate) mod wire;
 
 use std::cell::Cell;
 
@@ -57,6 +57,7 @@ impl<'a> WireJson<'a> {
         };
         let why = match problem {
             Problem::Malformed => format!("its bytes are not those of a {}", self.ty),
+            Problem::Changed => format!("a {} has other parts than the driver knows of; the type was changed", self.ty),
             Problem::Unsupported => format!("only the server knows the text of a {}", self.ty),
         };
         E::custom(format!("{what} of type {} can't be written as JSON: {why}", self.outer))
@@ -86,7 +87,7 @@ impl<'a> WireJson<'a> {
 
     fn array<S: Serializer>(&self, member: &'a Type, raw: &'a [u8], serializer: S) -> Result<S::Ok, S::Error> {
         let mut reader = Reader::new(raw);
-        let dimensions = self.checked(array_dimensions(&mut reader))?;
+        let dimensions = self.checked(array_dimensions(&mut reader, member))?;
         let elements = Cell::new(reader);
         let array = Dimension { value: self, member, dimensions: &dimensions, elements: &elements };
         let done = array.serialize(serializer)?;
@@ -97,11 +98,13 @@ impl<'a> WireJson<'a> {
     fn composite<S: Serializer>(&self, fields: &'a [Field], raw: &'a [u8], serializer: S) -> Result<S::Ok, S::Error> {
         let mut reader = Reader::new(raw);
         if self.checked(reader.length())? != Some(fields.len()) {
-            return Err(self.error(Problem::Malformed));
+            return Err(self.error(Problem::Changed));
         }
         let mut map = serializer.serialize_map(Some(fields.len()))?;
         for field in fields {
-            self.checked(reader.u32())?;
+            if self.checked(reader.u32())? != field.type_().oid() {
+                return Err(self.error(Problem::Changed));
+            }
             let value = self.checked(reader.value())?;
             map.serialize_entry(field.name(), &self.part(field.type_(), value))?;
         }
@@ -194,11 +197,14 @@ impl Serialize for Dimension<'_, '_> {
 }
 
 /// The header of an array: none for an empty one.
-fn array_dimensions(reader: &mut Reader<'_>) -> Result<Vec<usize>, Problem> {
+fn array_dimensions(reader: &mut Reader<'_>, member: &Type) -> Result<Vec<usize>, Problem> {
     /// What the server allows.
     const MOST: usize = 6;
     let count = reader.length()?.filter(|count| *count <= MOST).ok_or(Problem::Malformed)?;
-    let (_has_nulls, _element_type) = (reader.u32()?, reader.u32()?);
+    let (_has_nulls, element) = (reader.u32()?, reader.u32()?);
+    if element != member.oid() {
+        return Err(Problem::Changed);
+    }
     let dimensions = (0..count).map(|_| {
         // An empty array has no dimensions at all, except for an int2vector or an oidvector.
         let length = reader.length()?.filter(|length| *length > 0 || count == 1).ok_or(Problem::Malformed)?;

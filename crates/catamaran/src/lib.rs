@@ -3,6 +3,8 @@
 //! [`DatabaseService`] (r2d2 and postgres) and [`AsyncDatabaseService`] (deadpool and tokio-postgres) run the same SQL
 //! with the same parameters and give the same rows and the same errors, so that a running service moves its handlers
 //! from one to the other one at a time.
+//!
+//! [`type_edges`] says which values of a column a Rust type can't hold, and what to do about them.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 #[cfg(feature = "internals")]
@@ -40,6 +42,9 @@ mod from_row;
 pub mod guard;
 mod holders;
 mod json;
+mod kinds;
+#[cfg(any(feature = "driver", feature = "mock"))]
+mod lexer;
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
 mod located;
 #[cfg(feature = "driver")]
@@ -48,6 +53,8 @@ mod many;
 pub mod mock;
 #[cfg(feature = "async")]
 mod nonblocking;
+#[cfg(feature = "driver")]
+mod pooler;
 pub mod prelude;
 mod retry;
 mod row;
@@ -62,9 +69,13 @@ mod status;
 mod stream;
 #[cfg(feature = "driver")]
 mod tls;
+#[cfg(any(feature = "driver", feature = "mock"))]
+mod token;
 #[cfg(feature = "driver")]
 mod traces;
 mod transaction;
+#[doc = include_str!("../docs/types.md")]
+pub mod type_edges {}
 mod unnest;
 mod value;
 

@@ -13,7 +13,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::{
     Error, ErrorKind, Result,
     json::WireJson,
-    value::{Value, decode_accepted, not_accepted},
+    value::{Value, decode_accepted, not_accepted, without_domain},
 };
 
 pub use self::{builder::RowBuilder, index::RowIndex, positions::Positions, reader::RowReader};
@@ -62,9 +62,9 @@ pub struct Column {
 }
 
 impl Column {
-    /// A column of a name and a type.
+    /// A column of a name and a type. One of a domain is one of its base type, as in the rows of a server.
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
-        Self { name: name.into(), ty }
+        Self { name: name.into(), ty: without_domain(ty) }
     }
 
     /// The name, as the statement gave it.
@@ -289,6 +289,23 @@ impl Row {
             Repr::Driver(row) => find(row.columns(), tokio_postgres::Column::name, name),
             Repr::Built { columns, .. } => find(columns, Column::name, name),
         }
+    }
+
+    /// Whether a later column has the name of the one at a position.
+    #[cold]
+    fn has_another(&self, at: usize) -> bool {
+        let name = self.column(at).map(|(name, _)| name);
+        (at + 1..self.len()).any(|other| self.column(other).map(|(name, _)| name) == name)
+    }
+
+    #[cold]
+    fn ambiguous(&self, at: usize) -> Error {
+        let message = format!(
+            "{} is there more than once, and a flattened field can't tell which one is its; give each a name of its own, \
+             with AS in the statement",
+            Named(self, at)
+        );
+        Error::new(ErrorKind::Decode, message)
     }
 
     #[cold]

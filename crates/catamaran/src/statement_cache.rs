@@ -8,8 +8,8 @@ use tokio_postgres::Statement;
 use crate::{
     Error, ErrorKind, Result,
     fingerprint::fingerprint,
+    kinds::has_composite,
     traces::{Traces, Travel, commits, runs_procedure},
-    value::has_composite,
 };
 
 /// A statement the server has prepared, and what running it may leave on the connection.

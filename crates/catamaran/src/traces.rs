@@ -1,9 +1,20 @@
 //! What statements may leave on a connection, and the SQL that undoes it before someone else gets the connection.
 //!
-//! No driver tells whether the server is inside a transaction, so the text of each statement is read instead. Reading
-//! too much into a text costs one round trip; so it errs on that side.
+//! The text of each statement is read, as the server's lexer reads it. What it does by functions, triggers or rules of
+//! the user's own can't be read there. Reading too much into a text costs one round trip; so it errs on that side.
 
 use std::time::Duration;
+
+use crate::{
+    lexer::{Tokens, each_statement},
+    token::{Form, Token},
+};
+
+mod settings;
+mod travel;
+
+use settings::keeps_meaning;
+pub(crate) use travel::Travel;
 
 /// How long a statement that nobody waits for may go on before it is cancelled on the server.
 pub(crate) const GRACE: Duration = Duration::from_millis(250);
@@ -15,35 +26,23 @@ pub(crate) const CLEANING: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Traces(u8);
 
-/// Words with which a statement begins that leaves nothing, unless one of [`TELLING`] stands in it.
+/// Words with which a statement begins that reads or changes rows.
+const ROWS: &[&str] = &["select", "insert", "update", "delete", "merge", "with", "values", "table"];
+
+/// Words with which other statements begin that leave nothing on the connection.
 const PLAIN: &[&str] = &[
-    "select",
-    "insert",
-    "update",
-    "delete",
-    "with",
-    "values",
-    "table",
-    "merge",
     "copy",
     "explain",
-    "show",
-    "create",
-    "alter",
-    "drop",
     "truncate",
     "grant",
     "revoke",
     "comment",
     "analyze",
+    "analyse",
     "vacuum",
     "reindex",
     "refresh",
     "lock",
-    "commit",
-    "end",
-    "rollback",
-    "abort",
     "savepoint",
     "release",
     "notify",
@@ -51,32 +50,54 @@ const PLAIN: &[&str] = &[
     "cluster",
 ];
 
-/// Words that tell of something left behind wherever they stand: `pg_advisory_lock`, `set_config`, `CREATE TEMP TABLE`.
-const TELLING: &[&str] = &["advisory", "set_config", "temp"];
+/// Words with which a statement begins that changes the session, and not what names mean.
+const SESSION_ONLY: &[&str] = &["listen", "unlisten", "declare", "fetch", "move", "close", "call"];
 
-/// Words with which a statement begins that changes rows at most, and no table.
-const ROWS_ONLY: &[&str] = &["select", "insert", "update", "delete", "merge", "with", "values", "table"];
+/// Words with which a text begins that may be in a literal to be run.
+const RUN_BY_OTHERS: &[&str] = &["set", "reset", "create", "listen", "declare"];
+
+/// Parts of names that tell of something left behind wherever they stand, also in literals.
+const TELLING: &[(&str, Traces)] = &[
+    ("search_path", Traces::SCHEMA),
+    ("pg_settings", Traces::CHANGED),
+    ("pg_temp", Traces::CHANGED),
+    ("set_config", Traces::CHANGED),
+    ("set_limit", Traces::SESSION),
+    ("advisory", Traces::SESSION),
+    ("dblink_connect", Traces::EVERYTHING),
+    ("replication_origin_session", Traces::EVERYTHING),
+    ("_physical_replication_slot", Traces::EVERYTHING),
+    ("_logical_replication_slot", Traces::EVERYTHING),
+    ("pg_backup_start", Traces::EVERYTHING),
+    ("pg_start_backup", Traces::EVERYTHING),
+];
 
 /// Whether a statement may change what the texts behind it mean, so that these are prepared only after it.
 pub(crate) fn changes_meaning(sql: &str) -> bool {
-    let rows_only =
-        words(sql).next().is_some_and(|first| ROWS_ONLY.iter().any(|word| first.eq_ignore_ascii_case(word)));
-    !rows_only || Traces::of_statement(sql).has(Traces::SCHEMA)
+    !first_word(sql).is_some_and(|first| first.is_one_of(ROWS)) || Traces::of_statement(sql).has(Traces::SCHEMA)
 }
 
-/// Whether the first statement of a text keeps what a transaction did, one that was begun by hand.
+/// Whether a text begins by ending the transaction so that it is kept: `COMMIT`, `END` or `PREPARE TRANSACTION`.
 pub(crate) fn commits(sql: &str) -> bool {
-    let mut words = words(sql).map(str::to_ascii_lowercase);
-    match words.next().as_deref() {
-        Some("commit" | "end") => words.next().as_deref() != Some("prepared"),
-        Some("prepare") => words.next().as_deref() == Some("transaction"),
-        _ => false,
-    }
+    let mut tokens = Tokens::new(sql, false).skip_while(|token| token.is(";"));
+    let (first, second) = (tokens.next(), tokens.next());
+    let second = |word: &str| second.is_some_and(|second| second.is(word));
+    first.is_some_and(|first| match () {
+        () if first.is("commit") => !second("prepared"),
+        () if first.is("prepare") => second("transaction"),
+        () => first.is("end"),
+    })
 }
 
 /// Whether a statement runs a procedure, which may commit by itself.
 pub(crate) fn runs_procedure(sql: &str) -> bool {
-    words(sql).next().is_some_and(|first| first.eq_ignore_ascii_case("call") || first.eq_ignore_ascii_case("do"))
+    first_word(sql).is_some_and(|first| first.is_one_of(&["call", "do"]))
+}
+
+/// The first token, but for the parentheses in front of a query.
+#[inline]
+pub(crate) fn first_word(sql: &str) -> Option<Token<'_>> {
+    Tokens::new(sql, false).find(|token| !token.is("("))
 }
 
 impl Traces {
@@ -89,8 +110,14 @@ impl Traces {
     pub(crate) const EVERYTHING: Self = Self(4);
     /// Tables or names have changed, and kept statements may not fit any more.
     pub(crate) const SCHEMA: Self = Self(8);
-    /// A statement has ended a transaction; one that is open behind it is another.
-    pub(crate) const ENDED: Self = Self(16);
+    /// A transaction has ended, wholly or in part: what it changed for a while is as it was.
+    pub(crate) const ENDS: Self = Self(16);
+    /// Names mean something else for as long as the session's state is not undone.
+    const RENAMED: Self = Self(32);
+    /// A statement has ended a whole transaction; one that is open behind it is another.
+    pub(crate) const ENDED: Self = Self(64);
+    /// The session is another, and so is what names mean in it.
+    const CHANGED: Self = Self(Self::SESSION.0 | Self::SCHEMA.0);
 
     #[cfg(feature = "async")]
     pub(crate) fn from_bits(bits: u8) -> Self {
@@ -114,10 +141,12 @@ impl Traces {
         self.0 & other.0 != 0
     }
 
-    /// A change of tables is final, unless it may be undone: with the transaction that is open, or with the session's
-    /// state, if that says what names mean.
+    /// Outside a transaction a change of tables is final; within one it is undone if that is rolled back. What the
+    /// session has changed is undone with it.
     pub(crate) fn settled(self) -> Self {
-        if self.has(Self::TRANSACTION) || self.has(Self::SESSION) { self } else { self.without(Self::SCHEMA) }
+        let noted = if self.has(Self::SESSION) && self.has(Self::SCHEMA) { self.and(Self::RENAMED) } else { self };
+        let final_now = if self.has(Self::TRANSACTION) { Self::ENDS } else { Self::ENDS.and(Self::SCHEMA) };
+        noted.without(final_now)
     }
 
     /// What is left when a transaction has ended, or is about to begin.
@@ -125,41 +154,110 @@ impl Traces {
         self.without(Self::TRANSACTION).without(Self::ENDED).settled()
     }
 
+    /// Whether kept statements may mean something else where this is left and `next` is run.
+    pub(crate) fn unsettled_by(self, next: Self) -> bool {
+        next.has(Self::SCHEMA) || next.has(Self::ENDS) && self.has(Self::SCHEMA)
+    }
+
+    /// Whether kept statements may mean something else once this is undone.
+    pub(crate) fn is_unsettled_by_undoing(self) -> bool {
+        self.has(Self::SCHEMA.and(Self::RENAMED))
+    }
+
     /// What one prepared statement may leave.
     pub(crate) fn of_statement(sql: &str) -> Self {
-        let Some(first) = words(sql).next() else { return Self::NONE };
-        let is = |word: &&str| first.eq_ignore_ascii_case(word);
-        let lower = sql.to_ascii_lowercase();
-        let mut traces = Self::of_word(first);
-        if !PLAIN.iter().any(is) || TELLING.iter().any(|word| lower.contains(word)) {
-            traces = traces.and(Self::SESSION);
-        }
-        if lower.contains("search_path") {
-            traces = traces.and(Self::SCHEMA);
-        }
-        if lower.contains("chain") {
-            traces = traces.and(Self::TRANSACTION);
-        }
-        // A transaction leaves nothing but itself.
-        if is(&"begin") || is(&"start") { Self::TRANSACTION } else { traces }
+        Self::of_batch(sql)
     }
 
     /// What a text of several statements may leave.
     pub(crate) fn of_batch(sql: &str) -> Self {
-        words(sql).map(Self::of_word).fold(Self::NONE, Self::and)
+        let mut traces = Self::NONE;
+        // The body of a function has an `END` of its own.
+        let mut atomic = false;
+        each_statement(sql, |tokens| {
+            atomic |= tokens.iter().any(|token| token.is("atomic"));
+            let told = Self::of_tokens(tokens);
+            let ends_body = atomic && tokens.first().is_some_and(|first| first.is("end"));
+            traces = traces.and(if ends_body { told.without(Self::ENDED) } else { told });
+        });
+        traces
     }
 
-    /// What a statement with this word in it may leave.
-    fn of_word(word: &str) -> Self {
-        let lower = word.to_ascii_lowercase();
-        match lower.as_str() {
-            "begin" | "start" | "chain" => Self::TRANSACTION,
-            "prepare" | "deallocate" | "discard" | "load" => Self::EVERYTHING.and(Self::SCHEMA),
-            "alter" | "drop" | "search_path" => Self::SCHEMA,
-            "set" | "declare" | "listen" | "call" | "do" | "execute" => Self::SESSION,
-            word if TELLING.iter().any(|telling| word.contains(telling)) => Self::SESSION,
-            _ => Self::NONE,
+    fn of_tokens(tokens: &[Token<'_>]) -> Self {
+        let Some(first) = tokens.iter().find(|token| !token.is("(")) else { return Self::NONE };
+        let has = |words: &[&str]| tokens.iter().any(|token| token.is_one_of(words));
+        let traces = match () {
+            // These leave nothing but a transaction, whatever stands in them.
+            () if first.is_one_of(&["begin", "start"]) => return Self::TRANSACTION,
+            () if first.is_one_of(&["commit", "end", "rollback", "abort"]) => {
+                let in_part = has(&["to", "prepared"]);
+                let ends = if in_part { Self::ENDS } else { Self::ENDS.and(Self::ENDED) };
+                return if has(&["chain"]) { ends.and(Self::TRANSACTION) } else { ends };
+            }
+            () if first.is("show") => return Self::NONE,
+            () if first.is("prepare") && tokens.get(1).is_some_and(|next| next.is("transaction")) => {
+                return Self::ENDS.and(Self::ENDED);
+            }
+            () if first.is_one_of(ROWS) => Self::NONE,
+            () if first.is("explain") && has(&["create", "execute", "declare"]) => Self::CHANGED,
+            () if first.is_one_of(PLAIN) => Self::NONE,
+            () if first.is_one_of(&["alter", "drop"]) => Self::SCHEMA,
+            () if first.is_one_of(&["prepare", "deallocate", "discard", "load"]) => Self::EVERYTHING.and(Self::CHANGED),
+            () if first.is_one_of(SESSION_ONLY) => Self::SESSION,
+            () if first.is_one_of(&["set", "reset"]) && keeps_meaning(tokens) => Self::SESSION,
+            () => Self::CHANGED,
+        };
+        let is_body = first.is_one_of(&["do", "create"]);
+        let each = tokens.iter().enumerate();
+        each.fold(traces, |traces, (index, token)| traces.and(Self::of_token(*token, index, tokens, is_body)))
+    }
+
+    /// What a statement may leave with this token in it.
+    fn of_token(token: Token<'_>, index: usize, tokens: &[Token<'_>], is_body: bool) -> Self {
+        let mut traces = if token.closed { Self::NONE } else { Self::CHANGED.and(Self::TRANSACTION) };
+        match token.form {
+            Form::Word if token.is("into") => {
+                let before = index.checked_sub(1).and_then(|before| tokens.get(before));
+                let of_rows = before.is_some_and(|before| before.is_one_of(&["insert", "merge"]));
+                if !of_rows {
+                    traces = traces.and(Self::CHANGED);
+                }
+            }
+            // The backslash of what follows is another character.
+            Form::Word if token.is("uescape") => traces = traces.and(Self::CHANGED).and(Self::EVERYTHING),
+            Form::Word if token.is("set_config") && keeps_meaning(tokens.get(index..).unwrap_or_default()) => {
+                traces = traces.and(Self::SESSION);
+            }
+            Form::Word => traces = traces.and(Self::of_mention(token.text)),
+            Form::Number | Form::Parameter | Form::Symbol | Form::Bits => {}
+            Form::Name | Form::UnicodeName => traces = traces.and(Self::of_inner(&token.content(), is_body)),
+            Form::Literal | Form::Escaped | Form::UnicodeLiteral | Form::Dollar => {
+                let content = token.content();
+                traces = traces.and(Self::of_inner(&content, is_body));
+                if first_word(&content).is_some_and(|first| first.is_one_of(RUN_BY_OTHERS)) {
+                    traces = traces.and(Self::CHANGED);
+                }
+            }
         }
+        traces
+    }
+
+    /// What may be left by a text within a text.
+    fn of_inner(content: &str, is_body: bool) -> Self {
+        let in_word = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '$') || !char.is_ascii();
+        content.split(|char| !in_word(char)).fold(Self::NONE, |traces, word| {
+            let closes = is_body && is_one_of(word, &["prepare", "deallocate", "discard", "load"]);
+            traces.and(if closes { Self::EVERYTHING } else { Self::of_mention(word) })
+        })
+    }
+
+    /// What may be left where this word stands.
+    fn of_mention(word: &str) -> Self {
+        if !word.contains('_') {
+            return if is_one_of(word, &["setval", "setseed"]) { Self::SESSION } else { Self::NONE };
+        }
+        let told = TELLING.iter().filter(|(part, _)| has_part(word, part));
+        told.fold(Self::NONE, |traces, (_, told)| traces.and(*told))
     }
 
     /// The statements that undo what was left; `None` where only closing the connection does.
@@ -167,9 +265,12 @@ impl Traces {
         if self.has(Self::EVERYTHING) {
             None
         } else if self.has(Self::SESSION) {
+            // The random numbers of a session begin anew, since they may have been made to repeat.
             Some(
-                "ROLLBACK; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; \
-                 SELECT pg_advisory_unlock_all(); DISCARD TEMP",
+                "ROLLBACK; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; RESET ROLE; CLOSE ALL; UNLISTEN *; \
+                 SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; \
+                 SELECT pg_catalog.setseed(('x' || pg_catalog.left(pg_catalog.md5(pg_catalog.concat(\
+                 pg_catalog.clock_timestamp(), pg_catalog.pg_backend_pid())), 8))::bit(32)::int4 / 2147483648.0)",
             )
         } else if self.has(Self::TRANSACTION) {
             Some("ROLLBACK")
@@ -179,156 +280,14 @@ impl Traces {
     }
 }
 
-/// How a statement's data travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Travel {
-    /// As parameters and rows.
-    Rows,
-    /// `COPY … FROM STDIN`.
-    CopyIn,
-    /// `COPY … TO STDOUT`.
-    CopyOut,
+fn is_one_of(word: &str, words: &[&str]) -> bool {
+    words.iter().any(|other| word.eq_ignore_ascii_case(other))
 }
 
-impl Travel {
-    pub(crate) fn of(sql: &str) -> Self {
-        let mut words = words(sql);
-        if !words.next().is_some_and(|first| first.eq_ignore_ascii_case("copy")) {
-            return Self::Rows;
-        }
-        // The last of them: in `COPY (SELECT stdin FROM t) TO STDOUT` the first is a column.
-        let ends = words.filter_map(|word| match word {
-            word if word.eq_ignore_ascii_case("stdin") => Some(Self::CopyIn),
-            word if word.eq_ignore_ascii_case("stdout") => Some(Self::CopyOut),
-            _ => None,
-        });
-        ends.last().unwrap_or(Self::Rows)
-    }
-}
-
-/// The words of a text, without its comments. Words inside quotes count too.
-pub(crate) fn words(sql: &str) -> impl Iterator<Item = &str> {
-    let mut rest = sql;
-    std::iter::from_fn(move || {
-        loop {
-            rest = rest.trim_start_matches(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-' || c == '/'));
-            if let Some(comment) = rest.strip_prefix("--") {
-                rest = comment.find('\n').map_or("", |end| &comment[end..]);
-            } else if let Some(comment) = rest.strip_prefix("/*") {
-                rest = after_comment(comment);
-            } else if rest.starts_with(['-', '/']) {
-                rest = &rest[1..];
-            } else if rest.is_empty() {
-                return None;
-            } else {
-                let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-                let (word, behind) = rest.split_at(end);
-                rest = behind;
-                return Some(word);
-            }
-        }
-    })
-}
-
-/// What follows a block comment; block comments nest.
-fn after_comment(mut text: &str) -> &str {
-    let mut depth = 1;
-    while depth > 0 {
-        let Some(at) = text.find(['*', '/']) else { return "" };
-        text = &text[at..];
-        if let Some(behind) = text.strip_prefix("*/") {
-            depth -= 1;
-            text = behind;
-        } else if let Some(behind) = text.strip_prefix("/*") {
-            depth += 1;
-            text = behind;
-        } else {
-            text = &text[1..];
-        }
-    }
-    text
+/// Whether a word has this part, in any case.
+fn has_part(word: &str, part: &str) -> bool {
+    word.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Traces, Travel, changes_meaning};
-
-    const NONE: Traces = Traces::NONE;
-    const TRANSACTION: Traces = Traces::TRANSACTION;
-    const SESSION: Traces = Traces::SESSION;
-    const SCHEMA: Traces = Traces::SCHEMA;
-
-    #[test]
-    fn statements() {
-        for (sql, traces) in [
-            ("SELECT 1", NONE),
-            ("  /* a /* b */ BEGIN */ -- SET\n (select 1)", NONE),
-            ("update t set x = 1", NONE),
-            ("begin", TRANSACTION),
-            ("-- why\nSTART TRANSACTION", TRANSACTION),
-            ("COMMIT AND CHAIN", TRANSACTION),
-            ("COMMIT", NONE),
-            ("ALTER TABLE t ADD COLUMN x int", SCHEMA),
-            ("SET search_path = x", SESSION.and(SCHEMA)),
-            ("SET lock_timeout = 1", SESSION),
-            ("SELECT pg_advisory_lock(1)", SESSION),
-            ("CREATE TEMPORARY TABLE t (x int)", SESSION),
-            ("DECLARE c CURSOR FOR SELECT 1", SESSION),
-            ("DO $$ BEGIN END $$", SESSION),
-            ("", NONE),
-            ("/* open", NONE),
-        ] {
-            assert_eq!(Traces::of_statement(sql), traces, "{sql}");
-        }
-        assert!(Traces::of_statement("DISCARD ALL").has(Traces::EVERYTHING));
-    }
-
-    #[test]
-    fn batches() {
-        for (sql, traces) in [
-            ("INSERT INTO t VALUES (1); DELETE FROM t", NONE),
-            ("SELECT 1; BEGIN; SELECT 2", TRANSACTION),
-            ("SELECT 1; /* BEGIN */ SELECT 2", NONE),
-            ("BEGIN; SET LOCAL x = 1", SESSION.and(TRANSACTION)),
-            ("BEGIN; DROP TABLE t", TRANSACTION.and(SCHEMA)),
-        ] {
-            assert_eq!(Traces::of_batch(sql), traces, "{sql}");
-        }
-        assert!(Traces::of_batch("SELECT 1;DEALLOCATE ALL").has(Traces::EVERYTHING));
-    }
-
-    #[test]
-    fn copies() {
-        for (sql, travel) in [
-            ("copy t (a, b) from stdin (format binary)", Travel::CopyIn),
-            ("/* why */ COPY (SELECT stdin FROM t) TO STDOUT", Travel::CopyOut),
-            ("COPY t FROM '/file'", Travel::Rows),
-            ("INSERT INTO t VALUES ('copy from stdin')", Travel::Rows),
-            ("", Travel::Rows),
-        ] {
-            assert_eq!(Travel::of(sql), travel, "{sql}");
-        }
-    }
-
-    #[test]
-    fn what_the_next_statement_must_wait_for() {
-        for (sql, changes) in [
-            ("select 1", false),
-            ("-- why\nINSERT INTO t VALUES (1)", false),
-            ("CREATE TEMP TABLE t (x int)", true),
-            ("SET ROLE x", true),
-            ("SELECT set_config('search_path', 'x', true)", true),
-            ("", true),
-        ] {
-            assert_eq!(changes_meaning(sql), changes, "{sql}");
-        }
-    }
-
-    #[test]
-    fn what_undoes_them() {
-        assert_eq!(NONE.and(SCHEMA).undo_sql(), Some(""));
-        assert_eq!(TRANSACTION.undo_sql(), Some("ROLLBACK"));
-        assert!(TRANSACTION.and(SESSION).undo_sql().is_some_and(|sql| sql.starts_with("ROLLBACK; ")));
-        assert_eq!(SESSION.and(Traces::EVERYTHING).undo_sql(), None);
-    }
-}
+mod tests;

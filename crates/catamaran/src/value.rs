@@ -1,15 +1,17 @@
 //! One SQL value in the form that the wire has, made by hand; and the one way of reading such a form.
 
 mod decode;
+mod edges;
+mod instead;
 
 use std::{error::Error as StdError, fmt, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use postgres_types::{Format, FromSql, IsNull, ToSql, Type, WrongType};
+use postgres_types::{Format, FromSql, IsNull, Kind, ToSql, Type, WrongType};
 
 use self::decode::{decode, error, public_cause};
 pub(crate) use self::decode::{decode_accepted, not_accepted};
-use crate::{Error, ErrorKind, Result, json::WireJson};
+use crate::{Error, ErrorKind, Result, json::WireJson, kinds::base_type};
 
 type Cause = Box<dyn StdError + Sync + Send>;
 
@@ -145,7 +147,8 @@ impl Value {
         Self::unencodable(None, value)
     }
 
-    /// The value as a given type: one of `varchar` instead of `text`, or an enum of the schema.
+    /// The value as a given type: one of `varchar` instead of `text`, or an enum of the schema. As a domain, it is a value
+    /// of the domain's base type, as in the rows of a server.
     ///
     /// # Errors
     ///
@@ -160,8 +163,8 @@ impl Value {
     /// # Ok::<(), catamaran::Error>(())
     /// ```
     pub fn typed(ty: &Type, value: &(dyn ToSql + Sync)) -> Result<Self> {
-        match encode(ty, value) {
-            Ok(bytes) => Ok(Self(Repr::Wire { ty: ty.clone(), bytes })),
+        match encode_in_domain(ty, value) {
+            Ok(bytes) => Ok(Self::from_wire(ty.clone(), bytes)),
             Err(cause) => {
                 let (text, source) = public_cause(cause);
                 Err(error(ErrorKind::Encode, format!("a value can't be sent as type {ty}{text}"), source))
@@ -169,9 +172,10 @@ impl Value {
         }
     }
 
-    /// The bytes of a type's binary form as they are, `None` for NULL. They are not checked before they are read.
+    /// The bytes of a type's binary form as they are, `None` for NULL. They are not checked before they are read. Those of a
+    /// domain are those of its base type.
     pub fn from_wire(ty: Type, bytes: Option<Bytes>) -> Self {
-        Self(Repr::Wire { ty, bytes })
+        Self(Repr::Wire { ty: without_domain(ty), bytes })
     }
 
     /// The bytes of NULL, of a type.
@@ -186,14 +190,14 @@ impl Value {
     }
 
     pub(crate) fn typed_or_unencodable(ty: &Type, value: &(dyn ToSql + Sync)) -> Self {
-        match encode(ty, value) {
-            Ok(bytes) => Self(Repr::Wire { ty: ty.clone(), bytes }),
+        match encode_in_domain(ty, value) {
+            Ok(bytes) => Self::from_wire(ty.clone(), bytes),
             Err(_) => Self::unencodable(Some(ty.clone()), value),
         }
     }
 
     fn unencodable(ty: Option<Type>, value: &(dyn ToSql + Sync)) -> Self {
-        Self(Repr::Unencodable { ty, debug: format!("{value:?}").into() })
+        Self(Repr::Unencodable { ty: ty.map(without_domain), debug: format!("{value:?}").into() })
     }
 
     /// The value's type; `unknown` if none could be found.
@@ -266,6 +270,21 @@ fn encode(ty: &Type, value: &(dyn ToSql + Sync)) -> Result<Option<Bytes>, Cause>
     }
 }
 
+/// The binary form as a type, or, if that is a domain which the Rust type does not know, as the type that it stands for.
+fn encode_in_domain(ty: &Type, value: &(dyn ToSql + Sync)) -> Result<Option<Bytes>, Cause> {
+    match (encode(ty, value), ty.kind()) {
+        (Err(cause), Kind::Domain(base)) if cause.is::<WrongType>() => encode_in_domain(base, value),
+        (encoded, _) => encoded,
+    }
+}
+
+pub(crate) fn without_domain(ty: Type) -> Type {
+    match ty.kind() {
+        Kind::Domain(_) => base_type(&ty).clone(),
+        _ => ty,
+    }
+}
+
 /// A column's bytes as they are, whatever its type; `None` is NULL.
 #[cfg(feature = "driver")]
 pub(crate) struct Raw<'a>(pub(crate) Option<&'a [u8]>);
@@ -292,7 +311,7 @@ impl<'a> FromSql<'a> for Raw<'a> {
 mod tests {
     use std::{net::IpAddr, time::SystemTime};
 
-    use postgres_types::{Json, Kind, to_sql_checked};
+    use postgres_types::{Json, to_sql_checked};
 
     use super::*;
 
@@ -384,17 +403,5 @@ mod tests {
         let error = Value::typed(&Type::INT8, &"hunter2").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Encode);
         assert!(error.to_string().starts_with("a value can't be sent as type int8: "), "{error}");
-    }
-}
-
-/// Whether values of a type have fields with names, somewhere in them.
-#[cfg(feature = "driver")]
-pub(crate) fn has_composite(ty: &Type) -> bool {
-    use postgres_types::Kind;
-
-    match ty.kind() {
-        Kind::Composite(_) => true,
-        Kind::Array(inner) | Kind::Domain(inner) | Kind::Range(inner) | Kind::Multirange(inner) => has_composite(inner),
-        _ => false,
     }
 }

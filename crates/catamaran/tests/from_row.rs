@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use catamaran::{ErrorKind, FromRow, FromSqlOwned, Row, row};
+use catamaran::{ErrorKind, FromRow, FromSqlOwned, Row, RowReader, row};
 use serde::Deserialize;
 
 #[derive(FromRow, Debug, PartialEq)]
@@ -111,4 +111,43 @@ fn a_flattened_field_reads_the_same_row() {
     assert_eq!(page, Page { page_number: 1, item: Counted { count: 5 } });
     let whole = Page::<Row, i32>::from_row(&row).unwrap();
     assert_eq!(whole.item.get::<i64>("count").unwrap(), 5);
+}
+
+#[derive(FromRow, Debug, PartialEq)]
+struct Named {
+    id: i64,
+    #[from_row(default)]
+    count: i64,
+}
+
+#[derive(FromRow, Debug, PartialEq)]
+struct Joined {
+    #[from_row(flatten)]
+    first: Counted,
+    #[from_row(flatten)]
+    second: Named,
+    note: i64,
+}
+
+#[test]
+fn a_flattened_field_takes_none_of_several_columns_of_its_name() {
+    let joined = |row: &Row| {
+        let alone = Joined::from_row(row).map_err(|error| (error.kind(), error.to_string()));
+        let read = RowReader::<Joined>::new().read(row).map_err(|error| (error.kind(), error.to_string()));
+        assert_eq!(alone, read);
+        alone
+    };
+    let expected = Joined { first: Counted { count: 2 }, second: Named { id: 1, count: 2 }, note: 3 };
+    assert_eq!(joined(&row! { "id" => 1i64, "count" => 2i64, "note" => 3i64, "note" => 4i64 }), Ok(expected));
+    for row in [
+        row! { "id" => 1i64, "count" => 2i64, "id" => 7i64, "note" => 3i64 },
+        row! { "id" => 1i64, "note" => 3i64, "count" => 2i64, "count" => 2i64 },
+        row! { "ID" => 1i64, "count" => 2i64, "note" => 3i64, "ID" => 7i64 },
+    ] {
+        let (kind, text) = joined(&row).unwrap_err();
+        assert_eq!(kind, ErrorKind::Decode);
+        assert!(text.contains("is there more than once") && text.contains("AS in the statement"), "{text}");
+    }
+    // Outside a flattened field, the first of them is read, as by `Row::get`.
+    assert_eq!(Named::from_row(&row! { "id" => 1i64, "id" => 2i64 }).unwrap(), Named { id: 1, count: 0 });
 }

@@ -229,6 +229,7 @@ impl Open {
     }
 
     pub(crate) fn batch(&mut self, sql: &str) -> Result<()> {
+        Travel::refuse_copies(sql)?;
         self.note(Traces::of_batch(sql));
         self.statements().runs(sql);
         if commits(sql) {
@@ -291,6 +292,7 @@ impl Open {
     /// Nothing is left of a transaction once its outermost level has ended.
     pub(super) fn ended(&mut self, level: Level) {
         if level.is_outermost() {
+            self.rolled_back();
             self.traces = self.traces.after_transaction();
         }
     }
@@ -356,8 +358,7 @@ impl Open {
         }
         let undone = undo.is_empty() || self.client.batch_execute(undo).is_ok();
         if undone {
-            if left.has(Traces::SESSION) && left.has(Traces::SCHEMA) {
-                // What was prepared meanwhile may mean something else by its names.
+            if left.is_unsettled_by_undoing() {
                 self.statements().clear();
             }
             (self.traces, self.abandoned) = (Traces::NONE, false);
@@ -381,7 +382,7 @@ impl Open {
     }
 
     fn note(&mut self, traces: Traces) {
-        if traces.has(Traces::SCHEMA) {
+        if self.traces.unsettled_by(traces) {
             self.statements().clear();
         }
         self.traces = self.traces.and(traces).settled();

@@ -19,8 +19,8 @@ use crate::{
     Config, Error, ErrorKind, Result,
     aging::{Aging, Limits, Verdict},
     budget::{Budget, Permit, Side},
-    driver_error::connecting,
     holders::Connects,
+    pooler::{Marker, QUESTION, opening},
     tls::{Connector, Tls},
 };
 
@@ -159,8 +159,12 @@ impl Shared {
         }
     }
 
-    fn connect_as(&self, driver: tokio_postgres::Config, connector: &Connector) -> Result<Client> {
-        PostgresConnectionManager::new(driver.into(), connector.clone()).connect().map_err(connecting)
+    fn connect_as(&self, mut driver: tokio_postgres::Config, connector: &Connector) -> Result<Client> {
+        let marker = Marker::add_to(&mut driver);
+        let mut client = PostgresConnectionManager::new(driver.into(), connector.clone()).connect().map_err(opening)?;
+        // The server itself must be at the other end.
+        marker.check(client.simple_query(QUESTION))?;
+        Ok(client)
     }
 }
 

@@ -14,7 +14,11 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::params::{Owned, Types};
+use super::{
+    describable,
+    late::Questions,
+    params::{Owned, Types},
+};
 use crate::{
     AsyncExecutor, Batch, BytesIter, Description, Error, ErrorKind, Executor, Outcome, Result, Row, RowIter,
     call::Call,
@@ -122,6 +126,21 @@ impl Lent {
         self.begin(call)?.blocking_recv().unwrap_or_else(|_| Err(given_up()))
     }
 
+    /// The same, with parameters that are asked for here while it lasts.
+    fn ask_answering<'p, T: Send + 'static>(
+        &self,
+        mut questions: Questions,
+        find: impl Fn(usize, usize) -> Option<&'p (dyn ToSql + Sync)>,
+        call: impl for<'a> FnOnce(&'a dyn AsyncExecutor) -> BoxFuture<'a, Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.begin(call)?;
+        // They end with the call, whose parameters ask them.
+        while let Some(asked) = questions.blocking_recv() {
+            asked.answer(&find);
+        }
+        answer.blocking_recv().unwrap_or_else(|_| Err(given_up()))
+    }
+
     fn begin<T: Send + 'static>(
         &self,
         call: impl for<'a> FnOnce(&'a dyn AsyncExecutor) -> BoxFuture<'a, Result<T>> + Send + 'static,
@@ -188,11 +207,13 @@ impl Lent {
                 };
                 let _ = opened.send(Ok(()));
                 loop {
+                    // `None` is the end.
                     let item = match select(pin!(stream.next()), pin!(items.closed())).await {
-                        Either::Left((Some(item), _)) => item,
-                        _ => return,
+                        Either::Left((item, _)) => item,
+                        Either::Right(_) => return,
                     };
-                    if items.send(item).await.is_err() {
+                    let ends = item.is_none();
+                    if items.send(item).await.is_err() || ends {
                         return;
                     }
                 }
@@ -206,7 +227,7 @@ impl Lent {
 /// Items that come from the lender's side. Dropped, it waits until they come no more: the connection is free for the
 /// next statement then.
 struct Items<T> {
-    taken: Option<mpsc::Receiver<Result<T>>>,
+    taken: Option<mpsc::Receiver<Option<Result<T>>>>,
     closed: Option<oneshot::Receiver<()>>,
 }
 
@@ -214,7 +235,14 @@ impl<T> Iterator for Items<T> {
     type Item = Result<T>;
 
     fn next(&mut self) -> Option<Result<T>> {
-        self.taken.as_mut()?.blocking_recv()
+        let item = match self.taken.as_mut()?.blocking_recv() {
+            Some(Some(item)) => return Some(item),
+            Some(None) => None,
+            // The lender is gone: there may have been more.
+            None => Some(Err(given_up())),
+        };
+        self.taken = None;
+        item
     }
 }
 
@@ -282,13 +310,22 @@ impl Executor for Lent {
     #[track_caller]
     fn fetch_iter(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
         let by = Call::here("fetch_stream");
-        let (sql, params) = (sql.to_owned(), self.owned(sql, params)?);
-        self.items(move |db| {
-            Box::pin(async move {
-                let refs = params.refs();
-                by.pin(|| db.fetch_stream(&sql, &refs)).await
-            })
-        })
+        let mut again = true;
+        loop {
+            let owned = self.owned(sql, params)?;
+            let (text, given) = (sql.to_owned(), owned.clone());
+            let rows = self.items(move |db| {
+                Box::pin(async move {
+                    let refs = given.refs();
+                    by.pin(|| db.fetch_stream(&text, &refs)).await
+                })
+            });
+            match rows {
+                Err(_) if owned.is_stale() && again => again = false,
+                result => return result,
+            }
+            self.types.forget(sql);
+        }
     }
 
     #[track_caller]
@@ -337,13 +374,16 @@ impl Executor for Lent {
     #[track_caller]
     fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
         let by = Call::here("execute_many");
-        let Some(first) = sets.first() else { return Ok(Vec::new()) };
-        self.owned(sql, first).map_err(|error| error.in_set(0))?;
-        let sets: Result<Vec<Owned>> = sets.iter().map(|params| self.owned(sql, params)).collect();
-        let (sql, sets) = (sql.to_owned(), sets?);
-        self.ask(move |db| {
+        let ((asks, questions), mut owned) = (mpsc::unbounded_channel(), Vec::with_capacity(sets.len()));
+        for (index, params) in sets.iter().enumerate() {
+            owned.push(self.owned(sql, params).map_err(|error| error.in_set(index))?.or_late(index, &asks));
+        }
+        // Those that ask have their own.
+        drop(asks);
+        let (sql, find) = (sql.to_owned(), |set: usize, param: usize| Some(*sets.get(set)?.get(param)?));
+        self.ask_answering(questions, find, move |db| {
             Box::pin(async move {
-                let refs: Vec<_> = sets.iter().map(Owned::refs).collect();
+                let refs: Vec<_> = owned.iter().map(Owned::refs).collect();
                 let refs: Vec<&[_]> = refs.iter().map(Vec::as_slice).collect();
                 by.pin(|| db.execute_many(&sql, &refs)).await
             })
@@ -353,15 +393,19 @@ impl Executor for Lent {
     #[track_caller]
     fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
         let by = Call::here("run_batch");
+        let ((asks, questions), describable) = (mpsc::unbounded_channel(), describable(batch));
         let mut statements = Vec::with_capacity(batch.len());
         for (index, statement) in batch.statements().iter().enumerate() {
-            let owned = match self.owned(statement.sql(), statement.params()) {
-                Err(error) if error.kind() == ErrorKind::Server && index > 0 => Owned::natural(statement.params()),
-                result => result.map_err(|error| error.in_statement(index))?,
+            let owned = if index < describable {
+                self.owned(statement.sql(), statement.params()).map_err(|error| error.in_statement(index))?
+            } else {
+                Owned::unknown(statement.params())
             };
-            statements.push((statement.sql().to_owned(), owned, statement.fetches()));
+            statements.push((statement.sql().to_owned(), owned.or_late(index, &asks), statement.fetches()));
         }
-        self.ask(move |db| {
+        drop(asks);
+        let find = |statement: usize, param: usize| Some(*batch.statements().get(statement)?.params().get(param)?);
+        self.ask_answering(questions, find, move |db| {
             Box::pin(async move {
                 let refs: Vec<_> = statements.iter().map(|(_, params, _)| params.refs()).collect();
                 let mut batch = Batch::new();

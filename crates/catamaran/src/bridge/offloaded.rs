@@ -88,7 +88,9 @@ impl Offloaded {
 
     /// Runs a closure on a blocking thread with one connection, a [`Session`], for the whole of it.
     ///
-    /// What the closure is given passes as `&dyn Executor` to helpers. A panic in it goes on in the caller.
+    /// What the closure is given passes as `&dyn Executor` to helpers. A panic in it goes on in the caller. What a
+    /// statement leaves on the connection is there for those behind it, as on any
+    /// [`session`](AsyncDatabaseService::session).
     ///
     /// # Cancel safety
     ///

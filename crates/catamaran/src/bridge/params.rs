@@ -2,7 +2,7 @@
 //!
 //! They are encoded where they are, which needs the types that the statement asks for. Those are learned from a
 //! description and kept for each text. Should the statement ask for other types by the time it runs, nothing is sent,
-//! and they are learned anew.
+//! and they are learned anew; one of many statements asks for the parameter again instead.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use postgres_types::{Format, IsNull, ToSql, Type};
 
-use crate::Value;
+use super::late::{Asks, Late};
 
 type Cause = Box<dyn StdError + Sync + Send>;
 
@@ -64,26 +64,29 @@ impl Owned {
     /// encoding: they are told as they would be without a bridge.
     pub(super) fn new(types: &[Type], params: &[&(dyn ToSql + Sync)]) -> Self {
         let stale = Arc::new(AtomicBool::new(false));
-        let values = params.iter().enumerate().map(|(at, value)| match types.get(at) {
-            Some(ty) => Encoded::new(ty, *value, stale.clone()),
-            None => Encoded { ty: Type::UNKNOWN, format: Format::Binary, wire: Ok(None), stale: stale.clone() },
+        let values = params.iter().enumerate().map(|(at, value)| {
+            let known = match types.get(at) {
+                Some(ty) => Known::new(ty, *value),
+                None => Known { ty: Type::UNKNOWN, format: Format::Binary, wire: Ok(None) },
+            };
+            Encoded { known: Some(known), late: None, stale: stale.clone() }
         });
         Self { values: values.collect(), stale }
     }
 
-    /// Encodes parameters as the types that are natural for them, for a statement that can't be described yet: what it
-    /// is about is made by others before it.
-    pub(super) fn natural(params: &[&(dyn ToSql + Sync)]) -> Self {
-        let stale = Arc::new(AtomicBool::new(false));
-        let values = params.iter().map(|value| {
-            let natural = Value::of(*value);
-            let wire = match natural.as_wire() {
-                Some((_, bytes)) => Ok(bytes.map(Bytes::copy_from_slice)),
-                None => Err("its type can't be known before the statement is run".into()),
-            };
-            Encoded { ty: natural.ty().clone(), format: Format::Binary, wire, stale: stale.clone() }
-        });
+    /// Parameters of which no type is known.
+    pub(super) fn unknown(params: &[&(dyn ToSql + Sync)]) -> Self {
+        let stale = Arc::<AtomicBool>::default();
+        let values = params.iter().map(|_| Encoded { known: None, late: None, stale: stale.clone() });
         Self { values: values.collect(), stale }
+    }
+
+    /// The same, asked for again where the statement asks for another type than the one that is known.
+    pub(super) fn or_late(mut self, statement: usize, asks: &Asks) -> Self {
+        for (param, value) in self.values.iter_mut().enumerate() {
+            value.late = Some(Arc::new(Late::new(statement, param, asks.clone())));
+        }
+        self
     }
 
     pub(super) fn refs(&self) -> Vec<&(dyn ToSql + Sync)> {
@@ -96,24 +99,37 @@ impl Owned {
     }
 }
 
-/// One parameter in the form that the wire has, or why it has none.
-#[derive(Clone)]
+/// One parameter.
+#[derive(Debug, Clone)]
 struct Encoded {
-    ty: Type,
-    format: Format,
-    wire: Result<Option<Bytes>, Arc<str>>,
+    known: Option<Known>,
+    late: Option<Arc<Late>>,
     stale: Arc<AtomicBool>,
 }
 
-impl Encoded {
-    fn new(ty: &Type, value: &(dyn ToSql + Sync), stale: Arc<AtomicBool>) -> Self {
+/// A parameter in the form that the wire has for a type, or why it has none.
+#[derive(Clone)]
+struct Known {
+    ty: Type,
+    format: Format,
+    wire: Result<Option<Bytes>, Arc<str>>,
+}
+
+impl Known {
+    fn new(ty: &Type, value: &(dyn ToSql + Sync)) -> Self {
         let mut buffer = BytesMut::new();
         let wire = match value.to_sql_checked(ty, &mut buffer) {
             Ok(IsNull::Yes) => Ok(None),
             Ok(IsNull::No) => Ok(Some(buffer.freeze())),
             Err(cause) => Err(cause.to_string().into()),
         };
-        Self { ty: ty.clone(), format: value.encode_format(ty), wire, stale }
+        Self { ty: ty.clone(), format: value.encode_format(ty), wire }
+    }
+}
+
+impl Encoded {
+    fn known_as(&self, ty: &Type) -> Option<&Known> {
+        self.known.as_ref().filter(|known| known.ty == *ty)
     }
 }
 
@@ -123,17 +139,18 @@ impl ToSql for Encoded {
     }
 
     fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Cause> {
-        if *ty != self.ty {
-            self.stale.store(true, Relaxed);
-            return Err(format!("the statement asked for type {} before, and asks for {ty} now", self.ty).into());
-        }
-        match &self.wire {
-            Ok(Some(bytes)) => {
+        match (self.known_as(ty), &self.late) {
+            (Some(Known { wire: Ok(Some(bytes)), .. }), _) => {
                 out.extend_from_slice(bytes);
                 Ok(IsNull::No)
             }
-            Ok(None) => Ok(IsNull::Yes),
-            Err(cause) => Err(cause.to_string().into()),
+            (Some(Known { wire: Ok(None), .. }), _) => Ok(IsNull::Yes),
+            (Some(Known { wire: Err(cause), .. }), _) => Err(cause.to_string().into()),
+            (None, Some(late)) => late.encode(ty, out),
+            (None, None) => {
+                self.stale.store(true, Relaxed);
+                Err(format!("the statement asked for another type before, and asks for {ty} now").into())
+            }
         }
     }
 
@@ -141,14 +158,18 @@ impl ToSql for Encoded {
         true
     }
 
-    fn encode_format(&self, _: &Type) -> Format {
-        self.format
+    fn encode_format(&self, ty: &Type) -> Format {
+        match (self.known_as(ty), &self.late) {
+            (Some(known), _) => known.format,
+            (None, Some(late)) => late.format(ty),
+            (None, None) => Format::Binary,
+        }
     }
 }
 
 /// Nothing of the value.
-impl fmt::Debug for Encoded {
+impl fmt::Debug for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Encoded").field("ty", &self.ty).finish_non_exhaustive()
+        f.debug_struct("Known").field("ty", &self.ty).finish_non_exhaustive()
     }
 }

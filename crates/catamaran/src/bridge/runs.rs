@@ -13,6 +13,8 @@ use postgres_types::ToSql;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    describable,
+    late::Questions,
     params::{Owned, Types},
     worker::Streaming,
 };
@@ -98,8 +100,16 @@ async fn each_row(
 }
 
 async fn rows(runs: &impl Runs, by: Call, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream<'static>> {
-    let (sql, params) = (sql.to_owned(), owned(runs, by, sql, params).await?);
-    items(runs, by, move |db, give| give(db.fetch_iter(&sql, &params.refs()))).await
+    let mut again = true;
+    loop {
+        let owned = owned(runs, by, sql, params).await?;
+        let (text, given) = (sql.to_owned(), owned.clone());
+        match items(runs, by, move |db, give| give(db.fetch_iter(&text, &given.refs()))).await {
+            Err(_) if owned.is_stale() && again => again = false,
+            result => return result,
+        }
+        runs.types().forget(sql);
+    }
 }
 
 async fn copy_out(runs: &impl Runs, by: Call, sql: &str) -> Result<BytesStream<'static>> {
@@ -115,7 +125,7 @@ async fn items<T: Send + 'static>(
     by: Call,
     open: impl FnOnce(&dyn Executor, Give<'_, T>) + Send + 'static,
 ) -> Result<AsyncIter<'static, T>> {
-    let ((opened, answer), (items, taken)) = (oneshot::channel(), mpsc::channel::<Result<T>>(AHEAD));
+    let ((opened, answer), (items, taken)) = (oneshot::channel(), mpsc::channel::<Option<Result<T>>>(AHEAD));
     let streaming = runs.stream(by, move |db| {
         let mut opened = Some(opened);
         open(db, &mut |iter| {
@@ -123,8 +133,9 @@ async fn items<T: Send + 'static>(
             match iter {
                 Ok(mut iter) => {
                     if opened.send(Ok(())).is_ok() {
-                        // Nobody takes more if the stream was dropped.
-                        let _ = iter.try_for_each(|item| items.blocking_send(item));
+                        // `None` is the end. Nobody takes more if the stream was dropped.
+                        let all = iter.try_for_each(|item| items.blocking_send(Some(item)));
+                        let _ = all.and_then(|()| items.blocking_send(None));
                     }
                 }
                 Err(error) => drop(opened.send(Err(error))),
@@ -134,10 +145,15 @@ async fn items<T: Send + 'static>(
     let streaming = streaming.await?;
     answer.await.unwrap_or_else(|_| Err(given_up()))?;
     // The flag is dropped behind the items.
-    let state = (taken, streaming);
-    Ok(AsyncIter::new(stream::unfold(state, |(mut taken, streaming)| async move {
-        let item = taken.recv().await?;
-        Some((item, (taken, streaming)))
+    let state = Some((taken, streaming));
+    Ok(AsyncIter::new(stream::unfold(state, |state| async move {
+        let (mut taken, streaming) = state?;
+        match taken.recv().await {
+            Some(Some(item)) => Some((item, Some((taken, streaming)))),
+            Some(None) => None,
+            // Whoever handed them over has panicked or is gone: there may have been more.
+            None => Some((Err(given_up()), None)),
+        }
     })))
 }
 
@@ -176,36 +192,58 @@ async fn copy_in(
 }
 
 async fn execute_many(runs: &impl Runs, by: Call, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
-    let mut owned_sets = Vec::with_capacity(sets.len());
+    let ((asks, questions), mut owned_sets) = (mpsc::unbounded_channel(), Vec::with_capacity(sets.len()));
     for (index, params) in sets.iter().enumerate() {
-        owned_sets.push(owned(runs, by, sql, params).await.map_err(|error| error.in_set(index))?);
+        let owned = owned(runs, by, sql, params).await.map_err(|error| error.in_set(index))?;
+        owned_sets.push(owned.or_late(index, &asks));
     }
+    // Those that ask have their own.
+    drop(asks);
     let sql = sql.to_owned();
-    runs.call(by, move |db| {
+    let call = runs.call(by, move |db| {
         let refs: Vec<_> = owned_sets.iter().map(Owned::refs).collect();
         db.execute_many(&sql, &refs.iter().map(Vec::as_slice).collect::<Vec<_>>())
-    })
-    .await
+    });
+    answering(call, questions, |set, param| Some(*sets.get(set)?.get(param)?)).await
 }
 
 async fn run_batch(runs: &impl Runs, by: Call, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+    let ((asks, questions), describable) = (mpsc::unbounded_channel(), describable(batch));
     let mut statements = Vec::with_capacity(batch.len());
     for (index, statement) in batch.statements().iter().enumerate() {
-        let params = match owned(runs, by, statement.sql(), statement.params()).await {
-            Err(error) if error.kind() == ErrorKind::Server && index > 0 => Owned::natural(statement.params()),
-            result => result.map_err(|error| error.in_statement(index))?,
+        let params = if index < describable {
+            owned(runs, by, statement.sql(), statement.params()).await.map_err(|error| error.in_statement(index))?
+        } else {
+            Owned::unknown(statement.params())
         };
-        statements.push((statement.sql().to_owned(), params, statement.fetches()));
+        statements.push((statement.sql().to_owned(), params.or_late(index, &asks), statement.fetches()));
     }
-    runs.call(by, move |db| {
+    drop(asks);
+    let call = runs.call(by, move |db| {
         let refs: Vec<_> = statements.iter().map(|(_, params, _)| params.refs()).collect();
         let mut batch = Batch::new();
         for ((sql, _, fetches), params) in statements.iter().zip(&refs) {
             batch = if *fetches { batch.fetch_all(sql, params) } else { batch.execute(sql, params) };
         }
         db.run_batch(&batch)
-    })
-    .await
+    });
+    answering(call, questions, |statement, param| Some(*batch.statements().get(statement)?.params().get(param)?)).await
+}
+
+/// Waits for a call, and encodes the parameters that it asks for meanwhile.
+async fn answering<'a, T>(
+    call: impl Future<Output = Result<T>>,
+    mut questions: Questions,
+    find: impl Fn(usize, usize) -> Option<&'a (dyn ToSql + Sync)>,
+) -> Result<T> {
+    let mut call = pin!(call);
+    loop {
+        match select(call.as_mut(), pin!(questions.recv())).await {
+            Either::Left((result, _)) => return result,
+            Either::Right((Some(asked), _)) => asked.answer(&find),
+            Either::Right((None, _)) => return call.await,
+        }
+    }
 }
 
 fn given_up() -> Error {

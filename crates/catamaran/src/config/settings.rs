@@ -250,8 +250,7 @@ impl Config {
 
         /// Sets when the server cancels a statement, in whole milliseconds; zero is not sent. Default 60 s.
         ///
-        /// It goes to the server as a startup option, which PgBouncer refuses unless its `ignore_startup_parameters`
-        /// lists `options`.
+        /// It goes to the server as a startup option, before the user's own.
         => statement_timeout: Duration,
         /// When the server cancels a statement; zero is not sent.
         get_statement_timeout;

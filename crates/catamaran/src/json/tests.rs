@@ -120,7 +120,7 @@ fn composites_are_objects_and_domains_are_what_they_are_made_of() {
     let fields = vec![Field::new("a".into(), positive), Field::new("B c".into(), Type::TEXT_ARRAY)];
     let pair = Type::new("pair".into(), 90_002, Kind::Composite(fields), "public".into());
     let mut raw = BytesMut::new();
-    raw.put_slice(&[0, 0, 0, 2, 0, 0, 0, 23, 0, 0, 0, 4, 0, 0, 0, 7]);
+    raw.put_slice(&[0, 0, 0, 2, 0, 1, 0x5F, 0x91, 0, 0, 0, 4, 0, 0, 0, 7]);
     raw.put_slice(&[0, 0, 0x03, 0xF1, 0xFF, 0xFF, 0xFF, 0xFF]);
     assert_eq!(json(&pair, &raw), r#"{"a":7,"B c":null}"#);
 }

@@ -2,9 +2,11 @@
 
 /// Why a value has no JSON form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Problem {
+pub(crate) enum Problem {
     /// The bytes are not what the type's binary form is.
     Malformed,
+    /// They are those of a type with other parts.
+    Changed,
     /// The text depends on what only the server has: its catalog, its locale, an extension's code.
     Unsupported,
 }
@@ -17,11 +19,11 @@ impl From<std::fmt::Error> for Problem {
 
 /// What is left to read.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(&'a [u8]);
 
 macro_rules! integers {
     ($($name:ident)*) => {
-        $(pub(super) fn $name(&mut self) -> Result<$name, Problem> {
+        $(pub(crate) fn $name(&mut self) -> Result<$name, Problem> {
             self.array().map($name::from_be_bytes)
         })*
     };
@@ -30,7 +32,7 @@ macro_rules! integers {
 impl<'a> Reader<'a> {
     integers! { u8 u16 i16 u32 i32 u64 i64 f32 f64 }
 
-    pub(super) fn new(raw: &'a [u8]) -> Self {
+    pub(crate) fn new(raw: &'a [u8]) -> Self {
         Self(raw)
     }
 
@@ -40,14 +42,14 @@ impl<'a> Reader<'a> {
         Ok(*head)
     }
 
-    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
         let (head, tail) = self.0.split_at_checked(length).ok_or(Problem::Malformed)?;
         self.0 = tail;
         Ok(head)
     }
 
     /// Bytes up to a zero, which is skipped.
-    pub(super) fn terminated(&mut self) -> Result<&'a [u8], Problem> {
+    pub(crate) fn terminated(&mut self) -> Result<&'a [u8], Problem> {
         let end = self.0.iter().position(|byte| *byte == 0).ok_or(Problem::Malformed)?;
         let head = self.take(end)?;
         self.u8()?;
@@ -55,34 +57,39 @@ impl<'a> Reader<'a> {
     }
 
     /// A count of bytes or elements; `None` if negative.
-    pub(super) fn length(&mut self) -> Result<Option<usize>, Problem> {
+    pub(crate) fn length(&mut self) -> Result<Option<usize>, Problem> {
         Ok(usize::try_from(self.i32()?).ok())
     }
 
     /// A value after its length; `None` is NULL.
-    pub(super) fn value(&mut self) -> Result<Option<&'a [u8]>, Problem> {
+    pub(crate) fn value(&mut self) -> Result<Option<&'a [u8]>, Problem> {
         self.length()?.map(|length| self.take(length)).transpose()
     }
 
+    /// The number of bytes that are left.
+    pub(crate) fn left(&self) -> usize {
+        self.0.len()
+    }
+
     /// The most values that can follow, each of which has at least a length.
-    pub(super) fn most_values(&self) -> usize {
+    pub(crate) fn most_values(&self) -> usize {
         self.0.len() / size_of::<i32>()
     }
 
     /// Reads what is to be all that is left.
-    pub(super) fn last<T>(mut self, read: impl FnOnce(&mut Self) -> Result<T, Problem>) -> Result<T, Problem> {
+    pub(crate) fn last<T>(mut self, read: impl FnOnce(&mut Self) -> Result<T, Problem>) -> Result<T, Problem> {
         let value = read(&mut self)?;
         self.finish()?;
         Ok(value)
     }
 
     /// Makes sure that nothing is left.
-    pub(super) fn finish(self) -> Result<(), Problem> {
+    pub(crate) fn finish(self) -> Result<(), Problem> {
         if self.0.is_empty() { Ok(()) } else { Err(Problem::Malformed) }
     }
 }
 
 /// Text, which the connection's encoding makes UTF-8.
-pub(super) fn utf8(raw: &[u8]) -> Result<&str, Problem> {
+pub(crate) fn utf8(raw: &[u8]) -> Result<&str, Problem> {
     std::str::from_utf8(raw).map_err(|_| Problem::Malformed)
 }

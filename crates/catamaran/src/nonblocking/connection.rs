@@ -189,6 +189,7 @@ impl Connection {
     }
 
     pub(crate) async fn batch(&self, sql: &str) -> Result<()> {
+        Travel::refuse_copies(sql)?;
         let running = self.ready(Abandoned::Statement).await?;
         self.note(Traces::of_batch(sql));
         self.statements().runs(sql);
@@ -275,6 +276,7 @@ impl Connection {
     /// Nothing is left of a transaction once its outermost level has ended.
     pub(super) fn ended(&self, level: Level) {
         if level.is_outermost() {
+            self.rolled_back();
             self.traces.store(self.left().after_transaction().bits(), SeqCst);
         }
     }
@@ -302,8 +304,7 @@ impl Connection {
         };
         match timeout(if cancels { GRACE } else { CLEANING }, undoing).await {
             Ok(Ok(true)) => {
-                if left.has(Traces::SESSION) && left.has(Traces::SCHEMA) {
-                    // What was prepared meanwhile may mean something else by its names.
+                if left.is_unsettled_by_undoing() {
                     self.statements().clear();
                 }
                 self.unproved.store(false, SeqCst);
@@ -327,7 +328,7 @@ impl Connection {
     }
 
     pub(super) fn note(&self, traces: Traces) {
-        if traces.has(Traces::SCHEMA) {
+        if self.left().unsettled_by(traces) {
             self.statements().clear();
         }
         self.traces.store(self.left().and(traces).settled().bits(), SeqCst);

@@ -11,7 +11,10 @@ use std::{
 use lru::LruCache;
 
 use super::clock::Nanos;
-use crate::traces::{self, Traces, Travel};
+use crate::{
+    lexer::each_statement,
+    traces::{Traces, changes_meaning, first_word},
+};
 
 /// Texts whose costs are remembered; whoever makes more of them by hand gains nothing from it.
 const TEXTS: usize = 1024;
@@ -40,20 +43,16 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn of(sql: &str) -> Self {
-        if Traces::of_statement(sql) != Traces::NONE || Travel::of(sql) != Travel::Rows {
-            return Self::Own;
-        }
-        let mut words = traces::words(sql);
-        let Some(first) = words.next() else { return Self::Own };
-        let is_one_of = |word: &str, list: &[&str]| list.iter().any(|other| word.eq_ignore_ascii_case(other));
-        if is_one_of(first, &["insert", "update", "delete", "merge"]) {
+        let rows_only = !changes_meaning(sql) && Traces::of_statement(sql) == Traces::NONE;
+        let Some(first) = first_word(sql).filter(|_| rows_only) else { return Self::Own };
+        if first.is_one_of(&["insert", "update", "delete", "merge"]) {
             return Self::Write;
         }
-        if !is_one_of(first, &["select", "values", "table", "with"]) {
-            return Self::Own;
-        }
-        // `FOR UPDATE` and its like, a `WITH` that changes rows, `SELECT … INTO`; a column of such a name costs little.
-        let writes = words.any(|word| is_one_of(word, &["insert", "update", "delete", "merge", "share", "into"]));
+        // `FOR UPDATE` and its like, or a `WITH` that changes rows; a column of such a name costs little.
+        let mut writes = false;
+        each_statement(sql, |tokens| {
+            writes |= tokens.iter().any(|token| token.is_one_of(&["insert", "update", "delete", "merge", "share"]));
+        });
         if writes { Self::Write } else { Self::Read }
     }
 }
@@ -166,6 +165,11 @@ mod tests {
             ("SELECT id FROM t FOR SHARE", Kind::Write),
             ("WITH gone AS (DELETE FROM t RETURNING id) SELECT id FROM gone", Kind::Write),
             ("INSERT INTO t VALUES ($1)", Kind::Write),
+            ("SELECT 'for update', \"share\" FROM t -- delete", Kind::Read),
+            ("SELECT temp, attempts FROM t", Kind::Read),
+            ("SELECT 1 AS x INTO newt", Kind::Own),
+            ("UPDATE pg_settings SET setting = $1 WHERE name = $2", Kind::Own),
+            ("SET SCHEMA 'b'", Kind::Own),
             ("SELECT pg_advisory_lock(1)", Kind::Own),
             ("BEGIN", Kind::Own),
             ("CREATE INDEX i ON t (id)", Kind::Own),

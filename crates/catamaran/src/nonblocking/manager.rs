@@ -13,8 +13,8 @@ use crate::{
     Config, Error, ErrorKind, Result,
     aging::{Aging, Limits, Verdict},
     budget::{Budget, Permit, Side},
-    driver_error::connecting,
     holders::Connects,
+    pooler::{Marker, QUESTION, opening},
     tls::{Connector, Tls},
 };
 
@@ -74,15 +74,18 @@ impl Manager {
 
     async fn connect_as(
         &self,
-        driver: tokio_postgres::Config,
+        mut driver: tokio_postgres::Config,
         connector: Connector,
         permit: &mut Option<Permit>,
     ) -> Result<Pooled> {
-        let (client, driver) = driver.connect(connector.clone()).await.map_err(connecting)?;
+        let marker = Marker::add_to(&mut driver);
+        let (client, driver) = driver.connect(connector.clone()).await.map_err(opening)?;
         let crowded = Crowded::default();
         let driver = drive(driver, crowded.clone(), permit.take());
         let aging = Aging::new(Instant::now(), self.config.draw_lifetime());
         let connection = Connection::new(client, driver, crowded, connector, self.config.get_statement_cache_size());
+        // The server itself must be at the other end.
+        marker.check(connection.client.simple_query(QUESTION).await)?;
         let connection = if self.config.get_sharing() { connection.timed().await? } else { connection };
         Ok(Pooled { connection: Arc::new(connection), aging })
     }

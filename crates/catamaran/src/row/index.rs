@@ -13,12 +13,16 @@ mod sealed {
 /// What a column is found by: its position from 0, or its name.
 ///
 /// A name is looked for as it is first, and then without regard to the case of ASCII letters. Of several columns of one
-/// name, the first is found.
+/// name, the first is found; a field of a struct that is flattened into another can't be read from one of several.
 pub trait RowIndex: sealed::Sealed {
     #[doc(hidden)]
     fn __find(&self, row: &Row) -> Option<usize>;
     #[doc(hidden)]
     fn __describe(&self) -> String;
+    #[doc(hidden)]
+    fn __is_name(&self) -> bool {
+        true
+    }
 }
 
 impl RowIndex for usize {
@@ -29,6 +33,10 @@ impl RowIndex for usize {
 
     fn __describe(&self) -> String {
         format!("no column at position {self}")
+    }
+
+    fn __is_name(&self) -> bool {
+        false
     }
 }
 
@@ -62,5 +70,9 @@ impl<T: RowIndex + ?Sized> RowIndex for &T {
 
     fn __describe(&self) -> String {
         T::__describe(self)
+    }
+
+    fn __is_name(&self) -> bool {
+        T::__is_name(self)
     }
 }

@@ -1,12 +1,12 @@
 //! Where the fields of a type are in the rows of one result.
 
-use std::any::type_name;
+use std::{any::type_name, mem};
 
 use postgres_types::{FromSql, FromSqlOwned, Type};
 use serde::de::DeserializeOwned;
 
 use super::{Row, RowIndex};
-use crate::{Result, from_row::OrNull};
+use crate::{FromRow, Result, from_row::OrNull};
 
 /// The columns that the fields of a type are read from, found in the first row of a result and kept for the rest.
 ///
@@ -22,19 +22,22 @@ pub struct Positions {
     found: Vec<Option<usize>>,
     /// How many fields of this row were read.
     next: usize,
+    /// Whether the fields are those of a struct within another.
+    flattened: bool,
 }
 
 impl Positions {
     /// For a single row: every column is looked for, and nothing is kept.
     #[inline]
     pub fn of_one_row() -> Self {
-        Self { first: None, found: Vec::new(), next: 0 }
+        Self { first: None, found: Vec::new(), next: 0, flattened: false }
     }
 
     /// Begins a row. What was found is used as long as rows have the columns in which it was found.
     #[inline]
     pub(super) fn begin(&mut self, row: &Row) {
         self.next = 0;
+        self.flattened = false;
         if !self.first.as_ref().is_some_and(|first| first.shares_columns_with(row)) {
             self.forget(row);
         }
@@ -45,6 +48,20 @@ impl Positions {
         self.first = Some(row.clone());
         self.found.clear();
         self.found.reserve(row.len());
+    }
+
+    /// Reads a struct within another from the same row.
+    ///
+    /// # Errors
+    ///
+    /// Those of `T`; and [`Decode`](crate::ErrorKind::Decode) if one of its fields is read by a name that several columns
+    /// have, since nothing tells which of them is its.
+    #[inline]
+    pub fn flatten<T: FromRow>(&mut self, row: &Row) -> Result<T> {
+        let outer = mem::replace(&mut self.flattened, true);
+        let value = T::from_row_with(row, self);
+        self.flattened = outer;
+        value
     }
 
     /// Reads the next field.
@@ -117,8 +134,8 @@ impl Positions {
                 self.next += 1;
                 Ok(*at)
             }
-            None if self.first.is_none() => look(row, index, accepts, rust),
-            None => Ok(self.note(look(row, index, accepts, rust)?)),
+            None if self.first.is_none() => look(row, index, self.flattened, accepts, rust),
+            None => Ok(self.note(look(row, index, self.flattened, accepts, rust)?)),
         }
     }
 
@@ -130,11 +147,20 @@ impl Positions {
     }
 }
 
-/// Looks for a column, whose type has to be accepted.
+/// Looks for a column, whose type has to be accepted, and which has to be the only one where that is asked for.
 #[inline]
-fn look(row: &Row, index: &impl RowIndex, accepts: fn(&Type) -> bool, rust: &str) -> Result<Option<usize>> {
+fn look(
+    row: &Row,
+    index: &impl RowIndex,
+    alone: bool,
+    accepts: fn(&Type) -> bool,
+    rust: &str,
+) -> Result<Option<usize>> {
     let found = index.__find(row);
     if let Some(at) = found {
+        if alone && index.__is_name() && row.has_another(at) {
+            return Err(row.ambiguous(at));
+        }
         row.check(at, accepts, rust)?;
     }
     Ok(found)

@@ -1,10 +1,18 @@
 //! Reading a value's bytes, with errors that show nothing of it.
 
-use std::{any::type_name, fmt};
+use std::{
+    any::type_name,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use postgres_types::{FromSql, Type, WasNull, WrongType};
 
-use super::Cause;
+use super::{
+    Cause,
+    edges::{self, Misfit, Reading},
+    instead::instead,
+};
 use crate::{Error, ErrorKind, Result};
 
 /// Reads bytes of a type.
@@ -25,16 +33,34 @@ pub(crate) fn decode_accepted<'a, T: FromSql<'a>>(
     raw: Option<&'a [u8]>,
     name: &str,
 ) -> Result<T> {
-    match T::from_sql_nullable(ty, raw) {
+    let read = match raw {
+        Some(raw) if edges::possible(ty) => decode_looking(ty, raw, name),
+        _ => T::from_sql_nullable(ty, raw),
+    };
+    match read {
         Ok(value) => Ok(value),
         Err(cause) => Err(not_decoded(what, ty, raw.is_none(), name, cause)),
+    }
+}
+
+/// Reads bytes that may be at the edge of what Rust types hold.
+#[inline(never)]
+fn decode_looking<'a, T: FromSql<'a>>(ty: &Type, raw: &'a [u8], name: &str) -> Result<T, Cause> {
+    match edges::look(ty, raw, name)? {
+        Reading::Plain => T::from_sql(ty, raw),
+        // Nothing that was half made can be seen afterwards: there is but the bytes, and these are only read.
+        Reading::MayPanic => match catch_unwind(AssertUnwindSafe(|| T::from_sql(ty, raw))) {
+            Ok(read) => read,
+            Err(_) => Err(edges::BEYOND.into()),
+        },
     }
 }
 
 /// The error of a type that can't be read as the Rust type of a name.
 #[cold]
 pub(crate) fn not_accepted(what: &dyn fmt::Display, ty: &Type, name: &str) -> Error {
-    Error::new(ErrorKind::Decode, format!("{what} of type {ty} can't be read as {name}"))
+    let instead = instead(ty).map(|instead| format!("; {instead}")).unwrap_or_default();
+    Error::new(ErrorKind::Decode, format!("{what} of type {ty} can't be read as {name}{instead}"))
 }
 
 /// The error of bytes that can't be read. All of these are made here, so that it makes no difference where the bytes
@@ -57,7 +83,7 @@ pub(super) fn error(kind: ErrorKind, message: String, source: Option<Cause>) -> 
 
 /// A cause's text without the value that it may quote, and the cause itself if it quotes none.
 pub(super) fn public_cause(cause: Cause) -> (String, Option<Cause>) {
-    if cause.is::<WrongType>() || cause.is::<WasNull>() {
+    if cause.is::<WrongType>() || cause.is::<WasNull>() || cause.is::<Misfit>() {
         return (format!(": {cause}"), Some(cause));
     }
     let text = cause.to_string();

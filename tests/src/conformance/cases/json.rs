@@ -21,6 +21,8 @@ const SETUP: &str = r#"
     CREATE DOMAIN ddate AS date;
     CREATE DOMAIN ilist AS int[];
     CREATE DOMAIN dcomp AS inner_t;
+    CREATE TYPE kept_t AS (p posint, l ilist, c dcomp);
+    CREATE TYPE timerange AS RANGE (subtype = time);
     CREATE TYPE frange AS RANGE (subtype = float8);
     CREATE TYPE textrange AS RANGE (subtype = text);
     CREATE EXTENSION IF NOT EXISTS hstore;

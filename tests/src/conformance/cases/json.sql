@@ -298,3 +298,14 @@ row(row(1,'q"')::inner_t, '{1.10,null}', '2026-01-02 03:04:05+00', '{"a": 1}', a
 '{"[1,5)",empty,NULL}'::int4range[]
 pg_sleep(0)
 'x'::cstring
+row(7, '{1,2}', row(1, 'x'))::kept_t
+array[row(7, null, null)::kept_t, null]
+array['{1,2}'::ilist, '{}'::ilist]
+'[2:3]={"(1,a)","(2,)"}'::inner_t[]
+array[array[row(1,'x')::inner_t], array[null::inner_t]]
+'[-0,NaN]'::frange
+array['empty'::frange, '(,)'::frange]
+'[24:00:00,24:00:00]'::timerange
+'{a}'::varchar(3)[]::text[]
+'{a}'::name[]::text[]
+array[5::posint]::int[]

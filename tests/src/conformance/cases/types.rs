@@ -220,7 +220,8 @@ fn of_the_schema() -> Vec<Case> {
             .step(
                 fetch_one("SELECT $1::text::mood AS v", p!["sad"]).reads([read::<String>("v")]).gives(
                     rows("v mood", json!([["sad"]]))
-                        .reading(["Decode: column \"v\" of type mood can't be read as alloc::string::String"]),
+                        .reading(["Decode: column \"v\" of type mood can't be read as alloc::string::String; derive `FromSql` for an enum of its \
+                                   labels, or read it as text, with `::text`"]),
                 ),
             )
             .step(fetch_one("SELECT $1::mood AS v", p!["sad"]).gives(fails(catamaran::ErrorKind::Encode))),
