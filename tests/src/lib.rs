@@ -16,6 +16,7 @@ pub mod hull;
 pub mod inline;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod leaves;
+pub mod ledger;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod parity;
 #[allow(clippy::unwrap_used, reason = "a test's library")]

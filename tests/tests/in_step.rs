@@ -106,6 +106,8 @@ fn is_of_failed_transaction(error: &Error) -> bool {
 /// Whether the operation has reported what the server did.
 fn told(operation: Operation, fault: Fault, outcome: &Result<()>) -> Result<(), String> {
     let is_right = match outcome {
+        // What a failed transaction is known by.
+        Err(error) if fault.code == "25P02" && error.kind() == ErrorKind::TransactionAborted => true,
         Err(error) if operation.is_told => error.kind() == ErrorKind::Server && error.sqlstate() == Some(fault.code),
         Ok(()) if operation.is_told => false,
         _ => true,
