@@ -380,6 +380,12 @@ impl Error {
         }
     }
 
+    /// The connection can't be used again.
+    #[cfg(feature = "driver")]
+    pub(crate) fn is_loss(&self) -> bool {
+        matches!(self.kind(), ErrorKind::ConnectionLost | ErrorKind::CommitUnknown)
+    }
+
     /// What a commit gets of a transaction that a statement of its own has ended.
     #[cfg(feature = "driver")]
     pub(crate) fn transaction_ended() -> Self {

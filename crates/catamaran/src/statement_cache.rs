@@ -87,6 +87,12 @@ impl Kept {
     }
 }
 
+/// Whether the driver has learned of types with named fields by preparing this.
+pub(crate) fn knows_composites(statement: &Statement) -> bool {
+    let columns = statement.columns().iter().map(|column| column.type_());
+    columns.chain(statement.params()).any(has_composite)
+}
+
 /// The longest text that is remembered without being kept, in bytes.
 const LONGEST: usize = 1024;
 

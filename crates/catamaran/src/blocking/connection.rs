@@ -23,7 +23,7 @@ use crate::{
     row::Column,
     row_count,
     stale::{RUNS, Verdict, verdict},
-    statement_cache::{Kept, StatementCache},
+    statement_cache::{Kept, StatementCache, knows_composites},
     tls::Connector,
     traces::{GRACE, Traces, Travel, commits},
     transaction::Level,
@@ -312,9 +312,8 @@ impl Open {
     }
 
     pub(crate) fn note_failure<T>(&mut self, result: &Result<T>) {
-        match result.as_ref().map_err(Error::kind) {
-            Err(ErrorKind::ConnectionLost | ErrorKind::CommitUnknown) => self.lost = true,
-            _ => {}
+        if result.as_ref().is_err_and(Error::is_loss) {
+            self.lost = true;
         }
     }
 
@@ -381,7 +380,7 @@ impl Open {
         locked(&self.statements)
     }
 
-    fn note(&mut self, traces: Traces) {
+    pub(super) fn note(&mut self, traces: Traces) {
         if self.traces.unsettled_by(traces) {
             self.statements().clear();
         }
@@ -415,7 +414,6 @@ impl Open {
     fn prepare_kept(&mut self, sql: &str) -> Result<Kept> {
         let kept = Kept::new(sql, self.prepare(sql)?);
         if kept.has_composite() {
-            self.composites = true;
             self.statements().runs(sql);
         } else {
             self.statements().insert(sql, kept.clone());
@@ -428,7 +426,9 @@ impl Open {
         if std::mem::take(&mut self.composites) {
             self.client.clear_type_cache();
         }
-        self.client.prepare(sql).map_err(using)
+        let statement = self.client.prepare(sql).map_err(using)?;
+        self.composites = knows_composites(&statement);
+        Ok(statement)
     }
 
     /// Whether a statement that has failed is to be prepared anew and run again. One that may not fit is forgotten.

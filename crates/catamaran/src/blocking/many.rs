@@ -66,6 +66,8 @@ impl Open {
                 self.begin(Level::OUTERMOST, "BEGIN")?;
             }
             for ((index, one), (kept, _)) in many.each(range).zip(&prepared.kept) {
+                // Once more, now that a transaction of its own has begun.
+                self.note(kept.traces);
                 let outcome = if one.fetches {
                     let rows = self.client.query(&kept.statement, one.params);
                     rows.map(|rows| Outcome::Rows(rows.into_iter().map(Row::from_driver).collect()))

@@ -126,6 +126,63 @@ fn composites_are_objects_and_domains_are_what_they_are_made_of() {
 }
 
 #[test]
+fn a_type_of_other_parts_than_those_known_is_not_read() {
+    let pair = |first: Type| {
+        let fields = vec![Field::new("a".into(), first), Field::new("b".into(), Type::TEXT)];
+        Type::new("pair".into(), 90_002, Kind::Composite(fields), "public".into())
+    };
+    let pairs = |first: Type| Type::new("_pair".into(), 90_003, Kind::Array(pair(first)), "public".into());
+    let mut one = BytesMut::new();
+    one.put_slice(&[0, 0, 0, 2, 0, 0, 0, 23, 0, 0, 0, 4, 0, 0, 0, 7, 0, 0, 0, 25, 0, 0, 0, 1, b'x']);
+    let mut list = BytesMut::new();
+    for word in [1, 0, 90_002, 1, 1, one.len() as i32] {
+        list.put_i32(word);
+    }
+    list.put_slice(&one);
+    // Behind one value of four bytes, another number of fields.
+    let longer = [&[0, 0, 0, 3][..], &one[4..], &[0, 0, 0, 16, 0, 0, 0, 0]].concat();
+    let row = |ty: Type, raw: &[u8]| {
+        Row::builder().value("v", Value::from_wire(ty, Some(Bytes::copy_from_slice(raw)))).build()
+    };
+    let known =
+        [(pair(Type::INT4), &one[..], r#"{"a":7,"b":"x"}"#), (pairs(Type::INT4), &list, r#"[{"a":7,"b":"x"}]"#)];
+    for (ty, raw, expected) in known {
+        let row = row(ty, raw);
+        assert_eq!(serde_json::to_string(&row).unwrap(), format!(r#"{{"v":{expected}}}"#));
+        assert!(row.get::<Anything>("v").is_ok());
+    }
+    let elements_of_another_type = list.iter().enumerate().map(|(at, byte)| if at == 11 { 1 } else { *byte });
+    let elements_of_another_type: Vec<u8> = elements_of_another_type.collect();
+    for (ty, raw) in [
+        (pair(Type::FLOAT4), &one[..]),
+        (pair(Type::INT4), &longer),
+        (pairs(Type::FLOAT4), &list),
+        (pairs(Type::INT4), &elements_of_another_type),
+        (Type::INT4_ARRAY, &list),
+    ] {
+        let row = row(ty, raw);
+        assert!(serde_json::to_string(&row).unwrap_err().to_string().ends_with("the type was changed"));
+        let error = row.get::<Anything>("v").unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Decode);
+        assert!(error.to_string().ends_with("the type was changed meanwhile"), "{error}");
+    }
+}
+
+/// A decoder that takes whatever it is given.
+#[derive(Debug)]
+struct Anything;
+
+impl<'a> postgres_types::FromSql<'a> for Anything {
+    fn from_sql(_: &Type, _: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+#[test]
 fn arrays_nest_as_deep_as_their_dimensions() {
     assert_eq!(json_of(&vec![Some(1i64), None]), "[1,null]");
     assert_eq!(json_of(&Vec::<i64>::new()), "[]");

@@ -36,7 +36,7 @@ use crate::{
     row::Column,
     row_count,
     stale::{RUNS, Verdict, verdict},
-    statement_cache::{Kept, StatementCache},
+    statement_cache::{Kept, StatementCache, knows_composites},
     tls::Connector,
     traces::{CLEANING, GRACE, Traces, Travel, commits},
     transaction::Level,
@@ -342,9 +342,8 @@ impl Connection {
     }
 
     pub(super) fn note_failure<T>(&self, result: &Result<T>) {
-        match result.as_ref().map_err(Error::kind) {
-            Err(ErrorKind::ConnectionLost | ErrorKind::CommitUnknown) => self.lost.store(true, SeqCst),
-            _ => {}
+        if result.as_ref().is_err_and(Error::is_loss) {
+            self.lost.store(true, SeqCst);
         }
     }
 
@@ -451,7 +450,6 @@ impl Connection {
     /// Keeps what was prepared, unless that can come to mean something else without anybody noticing.
     pub(super) fn keep_prepared(&self, sql: &str, kept: &Kept) {
         if kept.has_composite() {
-            self.composites.store(true, Relaxed);
             self.statements().runs(sql);
         } else {
             self.statements().insert(sql, kept.clone());
@@ -461,7 +459,16 @@ impl Connection {
     async fn prepare(&self, sql: &str) -> Result<Statement> {
         let running = self.start(Abandoned::Prepare)?;
         self.forget_composites();
-        running.done(self.client.prepare(sql).await.map_err(using))
+        let statement = running.done(self.client.prepare(sql).await.map_err(using))?;
+        self.note_composites(&statement);
+        Ok(statement)
+    }
+
+    /// Notes what the driver has learned of types.
+    pub(super) fn note_composites(&self, statement: &Statement) {
+        if knows_composites(statement) {
+            self.composites.store(true, Relaxed);
+        }
     }
 
     /// Has the driver look again for the fields of types, which may have been renamed.

@@ -82,7 +82,7 @@ impl<C: Deref<Target = Connection>> Frame<C> {
         let result = if self.at == At::Committing { result.map_err(Error::of_commit) } else { result };
         match &result {
             Ok(_) => self.connection.ended(Level::OUTERMOST),
-            Err(error) if is_lost(error) => {}
+            Err(error) if error.is_loss() => {}
             Err(error) if self.at == At::Committing && has_ended(error) => self.connection.undone(),
             Err(_) => {
                 // The first error says more; what can't be rolled back is closed.
@@ -107,10 +107,6 @@ impl<C: Deref<Target = Connection>> Drop for Frame<C> {
         // Behind a commit that was refused the transaction is open still; behind another this does nothing.
         self.connection.rollback_behind(Level::OUTERMOST);
     }
-}
-
-fn is_lost(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::ConnectionLost | ErrorKind::CommitUnknown)
 }
 
 /// Whether a commit that failed has ended the transaction: the server refused it for what it found at the commit itself.

@@ -101,6 +101,7 @@ impl Connection {
                 while flight.is_full() {
                     flight.answer(many, outcomes).await?;
                 }
+                self.note(kept.traces);
                 flight.send(Some(index), self.one(one, kept, &bytes), &bytes).await;
                 if flight.is_doomed() {
                     break;
@@ -162,7 +163,6 @@ impl Connection {
         let mut all = Vec::with_capacity(range.len());
         for (index, one) in many.each(range) {
             let Some(Some((kept, was_kept))) = texts.get(one.sql) else { continue };
-            self.note(kept.traces);
             kept.check_for(Travel::Rows, one.params.len()).map_err(|error| many.failed(index, error))?;
             all.push((kept.clone(), *was_kept));
         }
@@ -178,7 +178,10 @@ impl Connection {
         let mut failed = None;
         for ((index, sql), request) in texts.iter().zip(preparing) {
             match request.answer().await {
-                Ok(statement) => kept.push((*sql, Kept::new(sql, statement))),
+                Ok(statement) => {
+                    self.note_composites(&statement);
+                    kept.push((*sql, Kept::new(sql, statement)));
+                }
                 Err(error) => failed = failed.or(Some((*index, using(error)))),
             }
         }
