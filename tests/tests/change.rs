@@ -117,12 +117,11 @@ fn is_of(name: &str, value: &Value) -> bool {
     }
 }
 
-fn wrong_row(row: &Row) -> Option<String> {
-    match serde_json::to_value(row) {
-        Ok(value) if is_of("", &value) => None,
-        Ok(value) => Some(value.to_string()),
-        Err(error) => Some(error.to_string()),
-    }
+/// The rows that are wrong. One that can't be read fails the statement.
+fn wrong_rows(rows: &[Row]) -> Result<Vec<String>, String> {
+    let values = rows.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
+    let values = values.map_err(|error| error.to_string())?;
+    Ok(values.iter().filter(|value| !is_of("", value)).map(Value::to_string).collect())
 }
 
 #[derive(Default)]
@@ -134,14 +133,14 @@ struct Seen {
 }
 
 impl Seen {
-    fn note(&self, label: &str, result: &Result<Vec<Row>>) {
-        match result {
-            Ok(rows) => {
-                self.rows.fetch_add(rows.len(), SeqCst);
-                let wrong = rows.iter().filter_map(wrong_row).map(|row| format!("{label}: {row}"));
-                self.wrong.lock().unwrap().extend(wrong);
+    fn note(&self, label: &str, result: Result<Vec<Row>>) {
+        let rows = result.map_err(|error| format!("{error:?}"));
+        match rows.and_then(|rows| wrong_rows(&rows).map(|wrong| (rows.len(), wrong))) {
+            Ok((rows, wrong)) => {
+                self.rows.fetch_add(rows, SeqCst);
+                self.wrong.lock().unwrap().extend(wrong.iter().map(|row| format!("{label}: {row}")));
             }
-            Err(error) => self.errors.lock().unwrap().push(format!("{label}: {error:?}")),
+            Err(error) => self.errors.lock().unwrap().push(format!("{label}: {error}")),
         }
     }
 }
@@ -156,9 +155,9 @@ async fn read(db: &dyn AsyncDatabaseService, seen: &Seen, name: &str, task: usiz
         if turn % 5 == 0
             && let Ok(session) = db.session().await
         {
-            seen.note(&label(), &run(&*session, way, sql).await);
+            seen.note(&label(), run(&*session, way, sql).await);
         } else {
-            seen.note(&label(), &run(db, way, sql).await);
+            seen.note(&label(), run(db, way, sql).await);
         }
     }
 }
@@ -173,12 +172,13 @@ async fn settled(db: &dyn AsyncDatabaseService, name: &str) -> Vec<String> {
         let mut failures = Vec::new();
         for (way, sql) in (0..WAYS).flat_map(|way| TEXTS.map(|sql| (way, sql))) {
             for last in [false, false, true] {
-                match run(&**session, way, sql).await {
+                let rows = run(&**session, way, sql).await.map_err(|error| format!("{error:?}"));
+                match rows.and_then(|rows| wrong_rows(&rows)) {
                     Ok(rows) => {
-                        wrong.extend(rows.iter().filter_map(wrong_row).map(|row| format!("{name}, {sql}: {row}")));
+                        wrong.extend(rows.iter().map(|row| format!("{name}, {sql}: {row}")));
                         break;
                     }
-                    Err(error) if last => wrong.push(format!("{name}, way {way}, {sql}: {error:?} again and again")),
+                    Err(error) if last => wrong.push(format!("{name}, way {way}, {sql}: {error} again and again")),
                     Err(error) => failures.push(error),
                 }
             }

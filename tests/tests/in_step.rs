@@ -2,10 +2,11 @@
 //! many reads on the same connection.
 //!
 //! `CATAMARAN_LONG=1` has every SQLSTATE tried with every operation, and 1,000 reads after each. Otherwise these are
-//! dealt out among the operations, with some reads after each and 1,000 after all of an operation.
+//! dealt out among the operations, or one of each kind is tried, with some reads after each and 1,000 after all of an
+//! operation.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::env;
+use std::{env, sync::Arc};
 
 use catamaran::{
     AsyncExecutor, Config, Error, ErrorKind, Result, TransactionOptions,
@@ -18,7 +19,7 @@ use catamaran_tests::{
     faults::{Fault, OPERATIONS, Operation, When, ask, clear, faults, prepare},
 };
 use futures_util::future::join_all;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 
 /// What an operation runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,8 @@ enum On {
 }
 
 const ALL: [On; 4] = [On::Service, On::Session, On::Transaction, On::Savepoint];
+/// How many connections are used at once.
+const AT_ONCE: usize = 6;
 const FEW: usize = 8;
 const MANY: usize = 1_000;
 /// More polls than any operation here needs.
@@ -165,7 +168,7 @@ impl Bench {
         let face = self.face;
         let limited = async move {
             // A thread that blocks has no timer; nextest ends what hangs there.
-            if face == Face::Blocking { Ok(running.await) } else { timeout(LONG, running).await }
+            if face == Face::Blocking { Ok(running.await) } else { timeout(2 * LONG, running).await }
         };
         let (ended, result) = match self.face.host(limited).await {
             Ok(Ok(result)) => result,
@@ -189,10 +192,11 @@ impl Bench {
 async fn failing(face: Face) {
     let database = shared().unwrap().database().unwrap();
     let config = prepare(&database).unwrap().max_size(1).checkout_timeout(LONG);
-    let mut tasks = JoinSet::new();
+    let (permits, mut tasks) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
     for (index, &operation) in OPERATIONS.iter().enumerate() {
-        let config = config.clone();
+        let (config, permits) = (config.clone(), permits.clone());
         tasks.spawn(async move {
+            let _permit = permits.acquire_owned().await.unwrap();
             let mut bench = Bench::new(face, &config);
             for (at, on) in ALL.into_iter().enumerate() {
                 for (fault, what) in faults().iter().enumerate() {
@@ -213,20 +217,29 @@ async fn failing(face: Face) {
     clear(&database).unwrap();
 }
 
+/// One fault of each kind.
+fn is_typical(fault: Fault) -> bool {
+    match fault.when {
+        When::Refused => matches!(fault.code, "42P01" | "42701"),
+        When::Row(at) => (fault.code, at) == ("22012", 50) || (fault.code, at) == ("57P01", 100),
+        When::Deferred => fault.code == "22012",
+    }
+}
+
 /// Each operation, dropped after each number of polls.
 async fn dropped(face: Face) {
     let database = shared().unwrap().database().unwrap();
     let config = prepare(&database).unwrap().max_size(1).checkout_timeout(LONG);
-    let mut tasks = JoinSet::new();
+    let (permits, mut tasks) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
     for &operation in OPERATIONS {
-        let config = config.clone();
+        let (config, permits) = (config.clone(), permits.clone());
         tasks.spawn(async move {
+            let _permit = permits.acquire_owned().await.unwrap();
             let mut bench = Bench::new(face, &config);
             // Only single statements are shared.
             for on in ALL.into_iter().filter(|on| face != Face::Sharing || *on == On::Service) {
                 for (fault, what) in faults().iter().enumerate() {
-                    let is_typical = what.when == When::Refused || what.code == "22012" || what.code == "57P01";
-                    if !is_typical && !is_long() {
+                    if !is_typical(*what) && !is_long() {
                         continue;
                     }
                     let reads = if is_long() { MANY } else { FEW };
@@ -237,9 +250,8 @@ async fn dropped(face: Face) {
                         assert!(polls + 1 < ENOUGH, "{} never ends", operation.name);
                     }
                 }
-                let polls = 3;
-                bench.run(Case { on, operation, fault: 1, polls, reads: MANY }).await;
             }
+            bench.run(Case { on: On::Service, operation, fault: 1, polls: 3, reads: MANY }).await;
             (bench.tried, bench.wrong)
         });
     }
