@@ -370,6 +370,8 @@ impl Error {
                 "the connection was lost during COMMIT; the transaction may or may not have been committed",
                 self,
             ),
+            // What a trigger raises at the commit may have any code.
+            _ if self.is_raised() => self,
             (_, Some("25P02")) => Self::with_source(
                 ErrorKind::TransactionAborted,
                 "a statement of the transaction had failed; it was rolled back",
@@ -384,6 +386,13 @@ impl Error {
     #[cfg(feature = "driver")]
     pub(crate) fn is_loss(&self) -> bool {
         matches!(self.kind(), ErrorKind::ConnectionLost | ErrorKind::CommitUnknown)
+    }
+
+    /// A procedural language or another server reported it, and not the server itself.
+    #[cfg(feature = "driver")]
+    fn is_raised(&self) -> bool {
+        let routine = self.server_error().and_then(|report| report.routine.as_deref());
+        matches!(routine, Some("exec_stmt_raise" | "pgfdw_report_error"))
     }
 
     /// What a commit gets of a transaction that a statement of its own has ended.
