@@ -2,7 +2,7 @@
 //!
 //! Each value tells which column it is of, so that a row that is read by an old description is noticed. Runs for 5 s, and
 //! with `CATAMARAN_LONG=1` for 20 s.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 use std::{
     env,

@@ -1,6 +1,6 @@
 //! What a commit reports is what the server has kept: every way to leave a statement unread, with every way to end its
 //! transaction, behind every face.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -4,7 +4,7 @@
 //! `CATAMARAN_LONG=1` has every SQLSTATE tried with every operation, and 1,000 reads after each. Otherwise these are
 //! dealt out among the operations, or one of each kind is tried, with some reads after each and 1,000 after all of an
 //! operation.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 use std::{env, sync::Arc};
 

@@ -2,7 +2,7 @@
 //! there once, what was reported as failed is not, and every reply is the caller's own.
 //!
 //! Runs for 5 s, and with `CATAMARAN_LONG=1` for 30 s.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 use std::{
     collections::BTreeMap,

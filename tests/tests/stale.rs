@@ -1,5 +1,5 @@
 //! Kept statements whose tables and types others have changed: each way of running finds back by itself.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 use std::{
     net::ToSocketAddrs as _,

@@ -1,5 +1,5 @@
 //! Calls at once on one session: each is refused or stands by itself, all or nothing.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 use std::{
     collections::BTreeMap,
