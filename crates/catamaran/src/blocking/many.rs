@@ -17,24 +17,34 @@ impl Open {
     /// Runs all or none, unless it is within a transaction that whoever began it ends.
     pub(crate) fn many(&mut self, many: Many<'_>, within: Within) -> Result<Vec<Outcome>> {
         let own = within == Within::Connection && many.len() > 1 && !self.is_in_transaction()?;
-        let mut runs = 1;
+        let (mut outcomes, mut runs) = (Vec::with_capacity(many.len()), 1);
         loop {
             let mut kept = Prepared::default();
-            match self.attempt(many, own, &mut kept) {
-                Err(error) if self.all_run_again(many, own, &kept, &error) && runs < RUNS => runs += 1,
-                result => return result,
+            match self.attempt(many, own, &mut kept, &mut outcomes) {
+                Ok(()) => return Ok(outcomes),
+                Err(error) if self.rest_runs_again(many, &kept, &outcomes, &error) && runs < RUNS => runs += 1,
+                Err(error) => return Err(error),
             }
         }
     }
 
-    fn attempt(&mut self, many: Many<'_>, own: bool, kept: &mut Prepared) -> Result<Vec<Outcome>> {
-        let (mut outcomes, mut begun) = (Vec::with_capacity(many.len()), false);
-        let result = self.run_all(many, own.then_some(&mut begun), kept, &mut outcomes);
-        if begun { self.end_own(result) } else { result }.map(|()| outcomes)
+    fn attempt(&mut self, many: Many<'_>, own: bool, kept: &mut Prepared, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        let mut begun = false;
+        let result = self.run_rest(many, own.then_some(&mut begun), kept, outcomes);
+        if !begun {
+            return result;
+        }
+        let result = self.end_own(result);
+        if result.is_err() {
+            // Nothing is left of those that have run.
+            outcomes.clear();
+        }
+        result
     }
 
-    /// Whether all of it may be run again, since one did not fit any more and nothing is left of the others.
-    fn all_run_again(&mut self, many: Many<'_>, own: bool, prepared: &Prepared, error: &Error) -> bool {
+    /// Whether those without an outcome may be run again, since the first of them did not fit any more and nothing of it
+    /// has run.
+    fn rest_runs_again(&mut self, many: Many<'_>, prepared: &Prepared, outcomes: &[Outcome], error: &Error) -> bool {
         let (Some(index), Some(sql)) = (error.index(), many.text_of(error)) else { return false };
         let Some((kept, was_kept)) = prepared.get(index) else { return false };
         let again = self.runs_again(sql, kept, *was_kept, error);
@@ -42,18 +52,18 @@ impl Open {
             // What made one stale may have made others so.
             many.texts().for_each(|sql| self.statements().remove(sql));
         }
-        again && (own || index == 0)
+        again && (outcomes.is_empty() || outcomes.len() == index)
     }
 
-    /// Prepares and runs, as many at a time as can be prepared together. A transaction of its own begins before the first.
-    fn run_all(
+    /// Prepares and runs those without an outcome, as many at a time as can be prepared together. A transaction of its own begins before the first.
+    fn run_rest(
         &mut self,
         many: Many<'_>,
         mut begin: Option<&mut bool>,
         prepared: &mut Prepared,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<()> {
-        let (mut from, own) = (0, begin.is_some());
+        let (mut from, own) = (outcomes.len(), begin.is_some());
         while from < many.len() {
             let range = from..many.prepared_until(from);
             *prepared = Prepared { from, kept: self.keep_all(many, range.clone())? };

@@ -15,6 +15,23 @@ use crate::{Error, ErrorKind, Result, driver_error::using, many::Within, stateme
 /// Chunks of data, as the caller gives them.
 pub(crate) type Chunks<'a> = &'a mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin);
 
+/// A question that has to be answered before the connection is used for anything else.
+struct Asking<'a>(Option<&'a Connection>);
+
+impl Asking<'_> {
+    fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0 {
+            connection.cut();
+        }
+    }
+}
+
 impl Connection {
     pub(crate) async fn copy_in(&self, sql: &str, chunks: Chunks<'_>, within: Within) -> Result<u64> {
         let running = self.ready(Abandoned::Copy).await?;
@@ -64,16 +81,22 @@ impl Connection {
     /// Behind a COPY in that the server refuses, the driver ends the data that was on the way with a second Sync, and the
     /// server answers both. Whatever is asked next would get the answer that is one too many, and everybody after it that
     /// of somebody else.
+    ///
+    /// Dropped before the answer has come, the connection is given up: a refusal to run anything in a failed transaction is
+    /// worth something only if it can't be that of an earlier question.
     pub(super) async fn is_in_step(&self) -> bool {
         let nonce = fastrand::u64(..).to_string();
-        match self.client.simple_query(&format!("SELECT '{nonce}'")).await {
+        let asking = Asking(Some(self));
+        let is_in_step = match self.client.simple_query(&format!("SELECT '{nonce}'")).await {
             Ok(messages) => messages.iter().any(|message| match message {
                 tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0) == Some(&*nonce),
                 _ => false,
             }),
             // In a transaction that has failed, no statement is run.
             Err(error) => error.code().is_some_and(|code| code.code() == "25P02"),
-        }
+        };
+        asking.answered();
+        is_in_step
     }
 
     /// Finds out whether the connection is in step after a COPY in that was dropped, or gives it up.

@@ -39,29 +39,32 @@ impl Connection {
 
     async fn many_kept(&self, many: Many<'_>, within: Within) -> Result<Vec<Outcome>> {
         let own = within == Within::Connection && many.len() > 1 && !self.is_in_transaction().await?;
-        let mut runs = 1;
+        let (mut outcomes, mut runs) = (Vec::with_capacity(many.len()), 1);
         loop {
             let mut kept = Prepared::default();
-            match self.attempt(many, own, &mut kept).await {
-                Err(error) if self.all_run_again(many, own, &kept, &error) && runs < RUNS => runs += 1,
-                result => return result,
+            match self.attempt(many, own, &mut kept, &mut outcomes).await {
+                Ok(()) => return Ok(outcomes),
+                Err(error) if self.rest_runs_again(many, &kept, &outcomes, &error) && runs < RUNS => runs += 1,
+                Err(error) => return Err(error),
             }
         }
     }
 
-    async fn attempt(&self, many: Many<'_>, own: bool, kept: &mut Prepared) -> Result<Vec<Outcome>> {
-        let mut outcomes = Vec::with_capacity(many.len());
+    async fn attempt(&self, many: Many<'_>, own: bool, kept: &mut Prepared, outcomes: &mut Vec<Outcome>) -> Result<()> {
         let mut entered = None;
-        let result = self.run_all(many, own.then_some(&mut entered), kept, &mut outcomes).await;
-        match entered {
-            Some((frame, _alone)) => frame.end(result).await,
-            None => result,
+        let result = self.run_rest(many, own.then_some(&mut entered), kept, outcomes).await;
+        let Some((frame, _alone)) = entered else { return result };
+        let result = frame.end(result).await;
+        if result.is_err() {
+            // Nothing is left of those that have run.
+            outcomes.clear();
         }
-        .map(|()| outcomes)
+        result
     }
 
-    /// Whether all of it may be run again, since one did not fit any more and nothing is left of the others.
-    fn all_run_again(&self, many: Many<'_>, own: bool, prepared: &Prepared, error: &Error) -> bool {
+    /// Whether those without an outcome may be run again, since the first of them did not fit any more and nothing of it
+    /// has run.
+    fn rest_runs_again(&self, many: Many<'_>, prepared: &Prepared, outcomes: &[Outcome], error: &Error) -> bool {
         let (Some(index), Some(sql)) = (error.index(), many.text_of(error)) else { return false };
         let Some((kept, was_kept)) = prepared.get(index) else { return false };
         let again = self.runs_again(sql, kept, *was_kept, error);
@@ -69,19 +72,19 @@ impl Connection {
             // What made one stale may have made others so.
             many.texts().for_each(|sql| self.statements().remove(sql));
         }
-        again && (own || index == 0)
+        again && (outcomes.is_empty() || outcomes.len() == index)
     }
 
-    /// Prepares and runs, as many at a time as can be prepared together. A transaction of its own begins right before
+    /// Prepares and runs those without an outcome, as many at a time as can be prepared together. A transaction of its own begins right before
     /// the first and is committed right behind the last.
-    async fn run_all<'a>(
+    async fn run_rest<'a>(
         &'a self,
         many: Many<'_>,
         mut own: Option<&mut Option<Entered<'a>>>,
         prepared: &mut Prepared,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<()> {
-        let mut from = 0;
+        let mut from = outcomes.len();
         while from < many.len() {
             let range = from..many.prepared_until(from);
             *prepared = Prepared { from, kept: self.keep_all(many, range.clone()).await? };

@@ -34,13 +34,38 @@ pub(crate) fn decode_accepted<'a, T: FromSql<'a>>(
     name: &str,
 ) -> Result<T> {
     let read = match raw {
-        Some(raw) if edges::possible(ty) => decode_looking(ty, raw, name),
+        Some(raw) if !is_plain(type_name::<T>()) && edges::possible(ty) => decode_looking(ty, raw, name),
         _ => T::from_sql_nullable(ty, raw),
     };
     match read {
         Ok(value) => Ok(value),
         Err(cause) => Err(not_decoded(what, ty, raw.is_none(), name, cause)),
     }
+}
+
+/// Whether a Rust type, known by its name, is read only from types whose values it holds all of. The compiler decides this
+/// for each type; without it every number of every row would be looked at.
+#[inline(always)]
+fn is_plain(rust: &str) -> bool {
+    matches!(
+        rust,
+        "bool"
+            | "i16"
+            | "i32"
+            | "i64"
+            | "f32"
+            | "f64"
+            | "&str"
+            | "alloc::string::String"
+            | "core::option::Option<bool>"
+            | "core::option::Option<i16>"
+            | "core::option::Option<i32>"
+            | "core::option::Option<i64>"
+            | "core::option::Option<f32>"
+            | "core::option::Option<f64>"
+            | "core::option::Option<&str>"
+            | "core::option::Option<alloc::string::String>"
+    )
 }
 
 /// Reads bytes that may be at the edge of what Rust types hold.
