@@ -163,7 +163,7 @@ async fn on(db: Arc<dyn AsyncDatabaseService>, on: On, lends: bool, index: usize
             let session = db.session().await.unwrap();
             session.batch_execute("BEGIN").await.unwrap();
             let came = within(&session, lends, index).await;
-            session.batch_execute("COMMIT").await.unwrap();
+            assert_eq!(session.batch_execute("COMMIT").await.is_ok(), came.1);
             came
         }
         On::Transaction => {
@@ -194,7 +194,7 @@ fn on_blocking(db: &dyn DatabaseService, on: On, index: usize) -> Came {
             let session = db.session().unwrap();
             session.batch_execute("BEGIN").unwrap();
             let came = run_blocking(&session, index);
-            session.batch_execute("COMMIT").unwrap();
+            assert_eq!(session.batch_execute("COMMIT").is_ok(), came.1);
             came
         }
         On::Transaction => {

@@ -41,7 +41,8 @@ pub enum ErrorKind {
     TransactionAborted,
     /// `COMMIT` was asked of a transaction that a statement of its own had ended before; that one decided what was kept.
     TransactionEnded,
-    /// The statement is not of the kind that the method runs: COPY where rows are asked for, or the other way round.
+    /// The statement is not of the kind that the method runs: COPY where rows are asked for, or the other way round. Or
+    /// `begin` within a transaction that was begun by hand.
     WrongStatement,
     /// The number of parameters differs from what the statement has.
     ParameterCount,
@@ -361,6 +362,13 @@ impl Error {
         Self::new(ErrorKind::Timeout, format!("{in_use} connections were still in use after {deadline:?}"))
     }
 
+    /// What a failed `BEGIN` means for statements that were sent behind it.
+    #[cfg(feature = "async")]
+    pub(crate) fn of_begin(self) -> Self {
+        let message = "BEGIN was refused while the statements were on the way; each of them may have been kept";
+        if self.is_loss() { self } else { Self::with_source(ErrorKind::CommitUnknown, message, self) }
+    }
+
     /// What a failed `COMMIT` means for the transaction.
     #[cfg(feature = "driver")]
     pub(crate) fn of_commit(self) -> Self {
@@ -388,6 +396,13 @@ impl Error {
         matches!(self.kind(), ErrorKind::ConnectionLost | ErrorKind::CommitUnknown)
     }
 
+    /// The server does not know a statement any more that was prepared.
+    #[cfg(feature = "driver")]
+    pub(crate) fn is_forgotten_statement(&self) -> bool {
+        let report = self.server_error().map(|report| (report.sqlstate.as_str(), report.routine.as_deref()));
+        report == Some(("26000", Some("FetchPreparedStatement")))
+    }
+
     /// A procedural language or another server reported it, and not the server itself.
     #[cfg(feature = "driver")]
     fn is_raised(&self) -> bool {
@@ -399,6 +414,13 @@ impl Error {
     #[cfg(feature = "driver")]
     pub(crate) fn transaction_ended() -> Self {
         Self::new(ErrorKind::TransactionEnded, ENDED)
+    }
+
+    /// What `begin` gets where a transaction is open that was begun by hand.
+    #[cfg(feature = "driver")]
+    pub(crate) fn within_another() -> Self {
+        let advice = "end it first, or use SAVEPOINT";
+        Self::new(ErrorKind::WrongStatement, format!("a transaction that was begun by hand is open here; {advice}"))
     }
 
     /// What a call gets on a connection that was given up.

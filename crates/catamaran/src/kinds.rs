@@ -1,6 +1,44 @@
 //! What types are made of.
 
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::SystemTime,
+};
+
 use postgres_types::{Kind, Type};
+
+/// When a Rust type last refused an enum, which may have got a value that the driver does not know of, in parts of a second:
+/// a type that refuses always does not have connections look for types all the time.
+static DOUBTED: AtomicU64 = AtomicU64::new(0);
+
+/// Notes that a Rust type can't be read from a type. Of an enum, what the drivers know may be out of date.
+pub(crate) fn doubt(ty: &Type) {
+    let base = match ty.kind() {
+        Kind::Array(member) => base_type(member),
+        _ => base_type(ty),
+    };
+    if matches!(base.kind(), Kind::Enum(_)) {
+        let now = SystemTime::UNIX_EPOCH
+            .elapsed()
+            .map_or(0, |since| since.as_secs() * 20 + u64::from(since.subsec_millis() / 50));
+        DOUBTED.store(now, Relaxed);
+    }
+}
+
+/// The doubts that a connection has followed: it has looked for types anew since.
+#[cfg(feature = "driver")]
+#[derive(Default)]
+pub(crate) struct Followed(AtomicU64);
+
+#[cfg(feature = "driver")]
+impl Followed {
+    /// Whether there is a doubt that the connection has not followed, which it does now.
+    #[inline]
+    pub(crate) fn is_behind(&self) -> bool {
+        let doubted = DOUBTED.load(Relaxed);
+        doubted != self.0.load(Relaxed) && self.0.swap(doubted, Relaxed) != doubted
+    }
+}
 
 /// The type that a domain stands for, and any other type itself. A server gives a column of a domain as one of this.
 #[inline]

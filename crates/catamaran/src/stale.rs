@@ -37,8 +37,7 @@ fn is_refused(kept: &Kept, error: &Error) -> bool {
     let Some(report) = error.server_error() else { return false };
     match (report.sqlstate.as_str(), report.routine.as_deref()) {
         ("0A000", Some("RevalidateCachedQuery")) => true,
-        ("26000", Some("FetchPreparedStatement")) => kept.is_named_in(&report.message),
-        _ => false,
+        _ => error.is_forgotten_statement() && kept.is_named_in(&report.message),
     }
 }
 

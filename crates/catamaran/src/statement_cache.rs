@@ -39,9 +39,10 @@ impl Kept {
         self.procedure
     }
 
-    /// Whether a value of it is of a type whose fields have names. Nothing tells when these change.
-    pub(crate) fn has_composite(&self) -> bool {
-        self.statement.columns().iter().any(|column| has_composite(column.type_()))
+    /// Whether it means something only now: a value of it is of a type whose fields have names, of which nothing tells when
+    /// they change, or it has a literal such as `'now'`, which the server reads when it prepares it.
+    pub(crate) fn is_of_the_moment(&self) -> bool {
+        self.traces.has(Traces::MOMENT) || knows_composites(&self.statement)
     }
 
     /// Whether a message of the server names it. The driver shows the name nowhere else.

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::{
+    Error, ErrorKind, Result,
     lexer::{Tokens, each_statement},
     token::{Form, Token},
 };
@@ -56,6 +57,9 @@ const SESSION_ONLY: &[&str] = &["listen", "unlisten", "declare", "fetch", "move"
 /// Words with which a text begins that may be in a literal to be run.
 const RUN_BY_OTHERS: &[&str] = &["set", "reset", "create", "listen", "declare"];
 
+/// Words of which the server makes a date or a time where it reads a literal.
+const MOMENTS: &[&str] = &["now", "today", "tomorrow", "yesterday"];
+
 /// Parts of names that tell of something left behind wherever they stand, also in literals.
 const TELLING: &[(&str, Traces)] = &[
     ("search_path", Traces::SCHEMA),
@@ -89,6 +93,24 @@ pub(crate) fn commits(sql: &str) -> bool {
     })
 }
 
+/// Fails for a text that neither the driver nor the server can take, before anything is noted or sent.
+pub(crate) fn check_sendable(sql: &str) -> Result<()> {
+    /// What the protocol has room for.
+    const MOST: u32 = 65_535;
+
+    if sql.contains('\0') {
+        return Err(Error::new(ErrorKind::Encode, "the statement can't be sent: it has a null byte in it"));
+    }
+    let number = |token: Token<'_>| token.text.get(1..).and_then(|digits| digits.parse::<u64>().ok());
+    let mut parameters = Tokens::new(sql, false).filter(|token| token.form == Form::Parameter);
+    // Only a long text or a long number can have so many.
+    if sql.len() > 6 && sql.contains('$') && parameters.any(|token| number(token).is_none_or(|n| n > MOST.into())) {
+        let message = format!("a statement has {MOST} parameters at most");
+        return Err(Error::new(ErrorKind::ParameterCount, message));
+    }
+    Ok(())
+}
+
 /// Whether a statement runs a procedure, which may commit by itself.
 pub(crate) fn runs_procedure(sql: &str) -> bool {
     first_word(sql).is_some_and(|first| first.is_one_of(&["call", "do"]))
@@ -114,6 +136,8 @@ impl Traces {
     pub(crate) const ENDS: Self = Self(16);
     /// Names mean something else for as long as the session's state is not undone.
     const RENAMED: Self = Self(32);
+    /// A literal of it is read when it is prepared, and tells of that moment.
+    pub(crate) const MOMENT: Self = Self(128);
     /// A statement has ended a whole transaction; one that is open behind it is another.
     pub(crate) const ENDED: Self = Self(64);
     /// The session is another, and so is what names mean in it.
@@ -145,8 +169,8 @@ impl Traces {
     /// session has changed is undone with it.
     pub(crate) fn settled(self) -> Self {
         let noted = if self.has(Self::SESSION) && self.has(Self::SCHEMA) { self.and(Self::RENAMED) } else { self };
-        let final_now = if self.has(Self::TRANSACTION) { Self::ENDS } else { Self::ENDS.and(Self::SCHEMA) };
-        noted.without(final_now)
+        let final_now = if self.has(Self::TRANSACTION) { Self::NONE } else { Self::SCHEMA };
+        noted.without(final_now).without(Self::ENDS).without(Self::MOMENT)
     }
 
     /// What is left when a transaction has ended, or is about to begin.
@@ -173,14 +197,17 @@ impl Traces {
     pub(crate) fn of_batch(sql: &str) -> Self {
         let mut traces = Self::NONE;
         // The body of a function has an `END` of its own.
-        let mut atomic = false;
-        each_statement(sql, |tokens| {
+        let (mut atomic, mut ended) = (false, [false; 2]);
+        each_statement(sql, |escaping, tokens| {
             atomic |= tokens.iter().any(|token| token.is("atomic"));
             let told = Self::of_tokens(tokens);
             let ends_body = atomic && tokens.first().is_some_and(|first| first.is("end"));
-            traces = traces.and(if ends_body { told.without(Self::ENDED) } else { told });
+            ended[usize::from(escaping)] |= told.has(Self::ENDED) && !ends_body;
+            traces = traces.and(told.without(Self::ENDED));
         });
-        traces
+        // A commit is refused for this, and only for what is there however the text is read.
+        let [plain, escaping] = ended;
+        if plain && (escaping || !sql.contains('\\')) { traces.and(Self::ENDED) } else { traces }
     }
 
     fn of_tokens(tokens: &[Token<'_>]) -> Self {
@@ -236,6 +263,9 @@ impl Traces {
                 traces = traces.and(Self::of_inner(&content, is_body));
                 if first_word(&content).is_some_and(|first| first.is_one_of(RUN_BY_OTHERS)) {
                     traces = traces.and(Self::CHANGED);
+                }
+                if content.split(|char: char| !char.is_ascii_alphabetic()).any(|word| is_one_of(word, MOMENTS)) {
+                    traces = traces.and(Self::MOMENT);
                 }
             }
         }

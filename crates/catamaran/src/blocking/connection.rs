@@ -19,13 +19,14 @@ use crate::{
     call::Call,
     driver_error::{connecting, using},
     holders::{Hold, Holders, Listed, Origin, Work},
+    kinds::Followed,
     many::{ASK, NO_TRANSACTION},
     row::Column,
     row_count,
     stale::{RUNS, Verdict, verdict},
     statement_cache::{Kept, StatementCache, knows_composites},
     tls::Connector,
-    traces::{GRACE, Traces, Travel, commits},
+    traces::{GRACE, Traces, Travel, check_sendable, commits},
     transaction::Level,
 };
 
@@ -69,6 +70,7 @@ pub(crate) struct Open {
     pub(super) unproved: bool,
     /// The driver knows types whose fields have names.
     composites: bool,
+    followed: Followed,
     /// Not to be used again: the server said goodbye, which the driver notices only at its next read, or nobody knows
     /// what the server is doing.
     pub(super) lost: bool,
@@ -94,6 +96,7 @@ impl Connection {
             owed,
             unproved: false,
             composites: false,
+            followed: Followed::default(),
             lost: false,
         };
         Self { open: Mutex::new(Some(open)), canceller, cancelled, permit, statements, listed: Listed::default() }
@@ -229,6 +232,7 @@ impl Open {
     }
 
     pub(crate) fn batch(&mut self, sql: &str) -> Result<()> {
+        check_sendable(sql)?;
         Travel::refuse_copies(sql)?;
         self.note(Traces::of_batch(sql));
         self.statements().runs(sql);
@@ -269,17 +273,18 @@ impl Open {
         Ok(())
     }
 
+    /// Rolls back, or fails if a statement has ended the transaction before.
     pub(crate) fn rollback(&mut self, level: Level) -> Result<()> {
+        let was_ended = level.is_outermost() && self.traces.has(Traces::ENDED);
+        self.rolls_back(level)?;
+        if was_ended { Err(Error::transaction_ended()) } else { Ok(()) }
+    }
+
+    fn rolls_back(&mut self, level: Level) -> Result<()> {
         self.client.batch_execute(&level.rollback_sql()).map_err(using)?;
         self.rolled_back();
         self.ended(level);
         Ok(())
-    }
-
-    /// The outermost transaction was rolled back.
-    pub(super) fn undone(&mut self) {
-        self.rolled_back();
-        self.ended(Level::OUTERMOST);
     }
 
     /// What was changed within a transaction changes back.
@@ -330,12 +335,23 @@ impl Open {
 
     /// Notes that a level of a transaction has to be rolled back before anything else is run.
     pub(super) fn owe(&mut self, level: Level) {
+        if level.is_outermost() {
+            // The others go with it.
+            self.owed.clear();
+        }
         self.owed.push(level);
     }
 
-    fn roll_back_owed(&mut self) -> Result<()> {
-        for level in std::mem::take(&mut self.owed) {
-            self.rollback(level)?;
+    /// Notes that what was owed is done.
+    pub(super) fn owe_nothing(&mut self) {
+        self.owed.clear();
+    }
+
+    pub(super) fn roll_back_owed(&mut self) -> Result<()> {
+        // Owed until it is done: what was refused is tried again by the next call.
+        while let Some(level) = self.owed.first().copied() {
+            self.rolls_back(level)?;
+            self.owed.remove(0);
         }
         Ok(())
     }
@@ -376,6 +392,10 @@ impl Open {
         }
     }
 
+    pub(super) fn left(&self) -> Traces {
+        self.traces
+    }
+
     pub(super) fn statements(&self) -> MutexGuard<'_, StatementCache> {
         locked(&self.statements)
     }
@@ -391,29 +411,32 @@ impl Open {
     pub(super) fn keep_for(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<(Kept, bool)> {
         let (kept, was_kept) = self.keep(sql)?;
         kept.check_for(Travel::Rows, params.len())?;
+        self.note(kept.traces);
         if kept.commits {
             self.may_commit()?;
         }
         Ok((kept, was_kept))
     }
 
-    /// The statement of this text, prepared now if it is not kept, and whether it was. Also notes what running it may
-    /// leave.
+    /// The statement of this text, prepared now if it is not kept, and whether it was.
     pub(super) fn keep(&mut self, sql: &str) -> Result<(Kept, bool)> {
+        if self.followed.is_behind() {
+            self.statements().clear();
+            self.client.clear_type_cache();
+        }
         let found = self.statements().get(sql);
         let was_kept = found.is_some();
         let kept = match found {
             Some(kept) => kept,
             None => self.prepare_kept(sql)?,
         };
-        self.note(kept.traces);
         Ok((kept, was_kept))
     }
 
     /// Keeps what was prepared, unless that can come to mean something else without anybody noticing.
     fn prepare_kept(&mut self, sql: &str) -> Result<Kept> {
         let kept = Kept::new(sql, self.prepare(sql)?);
-        if kept.has_composite() {
+        if kept.is_of_the_moment() {
             self.statements().runs(sql);
         } else {
             self.statements().insert(sql, kept.clone());
@@ -426,7 +449,11 @@ impl Open {
         if std::mem::take(&mut self.composites) {
             self.client.clear_type_cache();
         }
-        let statement = self.client.prepare(sql).map_err(using)?;
+        check_sendable(sql)?;
+        let prepared = self.client.prepare(sql).map_err(using);
+        // The driver's own statements for looking up types are gone, and it makes them once.
+        self.lost |= prepared.as_ref().is_err_and(Error::is_forgotten_statement);
+        let statement = prepared?;
         self.composites = knows_composites(&statement);
         Ok(statement)
     }
@@ -448,19 +475,24 @@ impl Open {
         }
         match self.client.batch_execute(ASK).map_err(using) {
             Ok(()) => Ok(true),
-            Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => {
-                self.ended(Level::OUTERMOST);
-                Ok(false)
-            }
+            // Nothing is forgotten for it: the statement to come may begin one, and was noted.
+            Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Fails within a transaction that was begun by hand, which one begun in it would end.
+    pub(super) fn check_no_transaction(&mut self) -> Result<()> {
+        if self.is_in_transaction()? { Err(Error::within_another()) } else { Ok(()) }
     }
 
     /// Fails where a `COMMIT` written by hand would roll back and report success, and rolls back instead.
     pub(super) fn may_commit(&mut self) -> Result<()> {
         match self.is_in_transaction().map_err(Error::of_commit) {
             Err(error) if error.kind() == ErrorKind::TransactionAborted => {
-                self.rollback(Level::OUTERMOST)?;
+                self.rolls_back(Level::OUTERMOST)?;
+                // For whoever has begun it by other means than by hand.
+                self.note(Traces::ENDED);
                 Err(error)
             }
             result => result.map(drop),

@@ -24,8 +24,10 @@ impl Open {
         if !own {
             return self.feed(&kept, chunks);
         }
-        self.begin(Level::OUTERMOST, "BEGIN")?;
-        let copied = self.feed(&kept, chunks);
+        // For a panic among the chunks.
+        self.owe(Level::OUTERMOST);
+        let copied = self.begin(Level::OUTERMOST, "BEGIN").and_then(|()| self.feed(&kept, chunks));
+        self.owe_nothing();
         self.end_own(copied)
     }
 
@@ -95,25 +97,14 @@ impl Open {
 
     /// Ends a transaction of the library's own with what came of everything within it.
     pub(super) fn end_own<T>(&mut self, result: Result<T>) -> Result<T> {
-        match result {
-            Ok(value) => {
-                let committed = self.commit(Level::OUTERMOST);
-                match committed.as_ref().map_err(Error::kind) {
-                    // The server refused it for what it found at the commit itself, and has rolled back.
-                    Err(ErrorKind::Server) => self.undone(),
-                    Err(ErrorKind::ConnectionLost | ErrorKind::CommitUnknown) | Ok(()) => {}
-                    Err(_) => _ = self.rollback(Level::OUTERMOST),
-                }
-                committed.map(|()| value)
-            }
-            Err(error) => {
-                if error.kind() != ErrorKind::ConnectionLost && !self.lost {
-                    // The first error says more; what can't be rolled back is closed.
-                    let _ = self.rollback(Level::OUTERMOST);
-                }
-                Err(error)
-            }
+        let ended = result.and_then(|value| self.commit(Level::OUTERMOST).map(|()| value));
+        if ended.as_ref().is_err_and(|error| !error.is_loss()) && !self.lost {
+            // The first error says more. Also behind a commit that has failed, which may have been refused before it began;
+            // what can't be rolled back now is owed.
+            self.owe(Level::OUTERMOST);
+            let _ = self.roll_back_owed();
         }
+        ended
     }
 }
 

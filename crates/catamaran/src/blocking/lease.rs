@@ -7,7 +7,7 @@ use postgres_types::ToSql;
 use r2d2::PooledConnection;
 
 use super::{
-    connection::{Condition, Connection},
+    connection::{Condition, Connection, Open},
     manager::{Manager, Pooled},
     queue::Permit,
     stream,
@@ -159,6 +159,7 @@ impl Executor for Lease {
 
 impl Session for Lease {
     fn begin(&mut self, options: TransactionOptions) -> Result<Box<dyn Transaction + '_>> {
+        self.connection.with(Open::check_no_transaction)?;
         Ok(Box::new(OpenTransaction::begin(Access::Lent(&self.connection), options)?))
     }
 

@@ -9,7 +9,7 @@ use crate::{
     many::{Many, Prepared, Within},
     stale::RUNS,
     statement_cache::Kept,
-    traces::Travel,
+    traces::{Traces, Travel},
     transaction::Level,
 };
 
@@ -34,8 +34,12 @@ impl Open {
         if !begun {
             return result;
         }
+        let ended = self.left().has(Traces::ENDED);
         let result = self.end_own(result);
-        if result.is_err() {
+        if ended {
+            // What ran before is kept, or what ran behind.
+            *kept = Prepared::default();
+        } else if result.is_err() {
             // Nothing is left of those that have run.
             outcomes.clear();
         }
@@ -76,7 +80,6 @@ impl Open {
                 self.begin(Level::OUTERMOST, "BEGIN")?;
             }
             for ((index, one), (kept, _)) in many.each(range).zip(&prepared.kept) {
-                // Once more, now that a transaction of its own has begun.
                 self.note(kept.traces);
                 let outcome = if one.fetches {
                     let rows = self.client.query(&kept.statement, one.params);

@@ -104,6 +104,8 @@ where
             None => break,
         }
     }
+    // Of a closure that has panicked: what it left ends here, and not in the middle.
+    while under_way.next().await.is_some() {}
     match running.await {
         Ok(result) => result,
         Err(failed) => match failed.try_into_panic() {
@@ -172,7 +174,7 @@ impl Lent {
             let owned = self.owned(sql, params)?;
             let (text, given, call) = (sql.to_owned(), owned.clone(), call.clone());
             match self.ask(move |db| call(db, text, given)) {
-                Err(_) if owned.is_stale() && again => again = false,
+                Err(error) if again && owned.was_refused(&error) => again = false,
                 result => return result,
             }
             self.types.forget(sql);
@@ -321,7 +323,7 @@ impl Executor for Lent {
                 })
             });
             match rows {
-                Err(_) if owned.is_stale() && again => again = false,
+                Err(error) if again && owned.was_refused(&error) => again = false,
                 result => return result,
             }
             self.types.forget(sql);

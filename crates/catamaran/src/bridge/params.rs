@@ -19,6 +19,8 @@ use postgres_types::{Format, IsNull, ToSql, Type};
 
 use super::late::{Asks, Late};
 
+use crate::{Error, ErrorKind};
+
 type Cause = Box<dyn StdError + Sync + Send>;
 
 /// The most texts whose types are kept; all are forgotten when there are more.
@@ -93,9 +95,9 @@ impl Owned {
         self.values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
     }
 
-    /// Whether the statement asked for other types than those that were learned.
-    pub(super) fn is_stale(&self) -> bool {
-        self.stale.load(Relaxed)
+    /// Whether nothing was sent, since the statement asks for other types than those that were learned.
+    pub(super) fn was_refused(&self, error: &Error) -> bool {
+        error.kind() == ErrorKind::Encode && self.stale.load(Relaxed)
     }
 }
 

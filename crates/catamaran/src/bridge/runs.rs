@@ -73,7 +73,7 @@ async fn with_params<T: Send + 'static>(
         let owned = owned(runs, by, sql, params).await?;
         let (text, given) = (sql.to_owned(), owned.clone());
         match runs.call(by, move |db| call(db, &text, &given.refs())).await {
-            Err(_) if owned.is_stale() && again => again = false,
+            Err(error) if again && owned.was_refused(&error) => again = false,
             result => return result,
         }
         runs.types().forget(sql);
@@ -105,7 +105,7 @@ async fn rows(runs: &impl Runs, by: Call, sql: &str, params: &[&(dyn ToSql + Syn
         let owned = owned(runs, by, sql, params).await?;
         let (text, given) = (sql.to_owned(), owned.clone());
         match items(runs, by, move |db, give| give(db.fetch_iter(&text, &given.refs()))).await {
-            Err(_) if owned.is_stale() && again => again = false,
+            Err(error) if again && owned.was_refused(&error) => again = false,
             result => return result,
         }
         runs.types().forget(sql);

@@ -43,8 +43,8 @@ pub trait DatabaseServiceExt: DatabaseService {
                 },
                 Err(error) => {
                     // The closure's error says more; a transaction that can't be rolled back is closed.
-                    let _ = attempt.into_inner().rollback();
-                    Failed::closure(error, &seen)
+                    let rolled_back = attempt.into_inner().rollback();
+                    Failed::closure(error, &seen, &rolled_back)
                 }
             };
             std::thread::sleep(failed.wait(&mut retry)?);
@@ -117,8 +117,8 @@ pub trait AsyncDatabaseServiceExt: AsyncDatabaseService {
                         Err(error) => Failed::commit(error, &seen),
                     },
                     Err(error) => {
-                        let _ = attempt.into_inner().rollback().await;
-                        Failed::closure(error, &seen)
+                        let rolled_back = attempt.into_inner().rollback().await;
+                        Failed::closure(error, &seen, &rolled_back)
                     }
                 };
                 tokio::time::sleep(failed.wait(&mut retry)?).await;
@@ -167,8 +167,10 @@ struct Failed<E> {
 }
 
 impl<E> Failed<E> {
-    fn closure(error: E, seen: &Seen) -> Self {
-        Self { error, cause: seen.take() }
+    fn closure(error: E, seen: &Seen, rolled_back: &Result<(), Error>) -> Self {
+        // What the closure has kept by a `COMMIT` of its own would be there twice.
+        let ended = rolled_back.as_ref().is_err_and(|error| error.kind() == ErrorKind::TransactionEnded);
+        Self { error, cause: seen.take().filter(|_| !ended) }
     }
 
     fn commit(error: Error, seen: &Seen) -> Self

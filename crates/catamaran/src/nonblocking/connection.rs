@@ -25,6 +25,7 @@ use tokio_postgres::{CancelToken, Client, RowStream, Statement};
 
 use super::{
     driver::Crowded,
+    frame::Alone,
     running::{Abandoned, Running},
 };
 use crate::{
@@ -32,13 +33,14 @@ use crate::{
     call::Call,
     driver_error::{connecting, using},
     holders::{Hold, Holders, Listed, Origin, Work},
-    many::{ASK, NO_TRANSACTION},
+    kinds::Followed,
+    many::{ASK, FAILED_TRANSACTION, NO_TRANSACTION},
     row::Column,
     row_count,
     stale::{RUNS, Verdict, verdict},
     statement_cache::{Kept, StatementCache, knows_composites},
     tls::Connector,
-    traces::{CLEANING, GRACE, Traces, Travel, commits},
+    traces::{CLEANING, GRACE, Traces, Travel, check_sendable, commits},
     transaction::Level,
 };
 
@@ -55,8 +57,11 @@ pub(crate) struct Connection {
     trip: Duration,
     traces: AtomicU8,
     abandoned: AtomicU8,
-    /// A COPY in did not come to its end: the next answer may be that of another request.
-    pub(super) unproved: AtomicBool,
+    /// Something has to be settled before anything else is run.
+    unsettled: AtomicBool,
+    pub(super) owed: Mutex<Owed>,
+    /// Held while that is settled, which several calls of a session may ask for at once.
+    settling: tokio::sync::Mutex<()>,
     /// The server said goodbye, which the driver notices only at its next read.
     lost: AtomicBool,
     /// A stream, a COPY or many statements have the connection for themselves.
@@ -65,8 +70,22 @@ pub(crate) struct Connection {
     pub(super) running: AtomicUsize,
     /// The driver knows types whose fields have names.
     composites: AtomicBool,
+    followed: Followed,
     /// Where it is noted who holds it.
     listed: Listed,
+}
+
+/// What has to be settled before anything else is run.
+#[derive(Default)]
+pub(super) struct Owed {
+    /// The connection was given up, or the server has closed it.
+    gone: bool,
+    /// A COPY in did not come to its end: the next answer may be that of another request.
+    proof: bool,
+    /// A transaction was rolled back without waiting for the answer.
+    rollback: bool,
+    /// Savepoints that were dropped.
+    levels: Vec<Level>,
 }
 
 /// What holders of its connections are reported as.
@@ -92,11 +111,14 @@ impl Connection {
             trip: Duration::MAX,
             traces: AtomicU8::new(Traces::NONE.bits()),
             abandoned: AtomicU8::new(Abandoned::Nothing as u8),
-            unproved: AtomicBool::new(false),
+            unsettled: AtomicBool::new(false),
+            owed: Mutex::default(),
+            settling: tokio::sync::Mutex::new(()),
             lost: AtomicBool::new(false),
             streaming: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             composites: AtomicBool::new(false),
+            followed: Followed::default(),
             listed: Listed::default(),
         }
     }
@@ -120,6 +142,7 @@ impl Connection {
     /// Has the driver end: whoever waits for something on it fails.
     pub(crate) fn cut(&self) {
         self.lost.store(true, SeqCst);
+        self.owe(|owed| owed.gone = true);
         self.driver.abort();
     }
 
@@ -189,14 +212,13 @@ impl Connection {
     }
 
     pub(crate) async fn batch(&self, sql: &str) -> Result<()> {
+        check_sendable(sql)?;
         Travel::refuse_copies(sql)?;
         let running = self.ready(Abandoned::Statement).await?;
         self.note(Traces::of_batch(sql));
         self.statements().runs(sql);
         let batch = async {
-            if commits(sql) {
-                Box::pin(self.may_commit()).await?;
-            }
+            let _alone = if commits(sql) { Box::pin(self.alone_to_commit()).await? } else { None };
             self.client.batch_execute(sql).await.map_err(using)
         };
         running.done(batch.await)
@@ -217,10 +239,12 @@ impl Connection {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<impl Stream<Item = Result<Row>> + Send + use<>> {
         let running = self.ready(Abandoned::Statement).await?;
+        let stream = match self.for_stream() {
+            Ok(stream) => stream,
+            Err(error) => return running.done(Err(error)),
+        };
         let rows = running.done(self.send(sql, params).await)?;
-        if self.streaming.swap(true, SeqCst) {
-            return Err(Error::busy());
-        }
+        stream.leave_to_stream();
         Ok(rows.map_ok(Row::from_driver).map_err(using))
     }
 
@@ -257,19 +281,31 @@ impl Connection {
         Ok(())
     }
 
+    /// Rolls back, or fails if a statement has ended the transaction before.
     pub(crate) async fn rollback(&self, level: Level, open: &mut bool) -> Result<()> {
+        // They go with it.
+        self.owed().levels.clear();
         let running = self.ready(Abandoned::Commit).await?;
-        *open = false;
-        running.done(self.client.batch_execute(&level.rollback_sql()).await.map_err(using))?;
+        let was_ended = level.is_outermost() && self.left().has(Traces::ENDED);
+        *open = level.is_outermost();
+        let rolled_back = self.client.batch_execute(&level.rollback_sql()).await.map_err(using);
+        *open = rolled_back.is_err();
+        running.done(rolled_back)?;
         self.rolled_back();
         self.ended(level);
-        Ok(())
+        if was_ended { Err(Error::transaction_ended()) } else { Ok(()) }
     }
 
-    /// Rolls back ahead of whatever comes next, without waiting for the answer.
+    /// Rolls back ahead of whatever comes next.
     pub(crate) fn rollback_behind(&self, level: Level) {
-        // The driver sends a request at the first poll, and reads an answer that nobody waits for.
-        let _ = self.client.batch_execute(&level.rollback_sql()).now_or_never();
+        if level.is_outermost() {
+            // The driver sends a request at the first poll, and reads an answer that nobody waits for: whether it was done is
+            // asked before anything else is run.
+            let _ = self.client.batch_execute(&level.rollback_sql()).now_or_never();
+            self.owe(|owed| (owed.rollback, owed.levels) = (true, Vec::new()));
+        } else {
+            self.owe(|owed| owed.levels.push(level));
+        }
         self.rolled_back();
     }
 
@@ -277,7 +313,7 @@ impl Connection {
     pub(super) fn ended(&self, level: Level) {
         if level.is_outermost() {
             self.rolled_back();
-            self.traces.store(self.left().after_transaction().bits(), SeqCst);
+            self.update(Traces::after_transaction);
         }
     }
 
@@ -297,7 +333,8 @@ impl Connection {
         let cancels = abandoned <= Abandoned::Copy as u8;
         let undoing = async {
             // Out of step, the end of something else would pass for that of the undoing.
-            if self.unproved.load(SeqCst) && !self.is_in_step().await {
+            let unproved = self.owed().proof;
+            if unproved && !self.is_in_step().await {
                 return Ok(false);
             }
             self.client.batch_execute(undo).await.map(|()| true)
@@ -307,7 +344,8 @@ impl Connection {
                 if left.is_unsettled_by_undoing() {
                     self.statements().clear();
                 }
-                self.unproved.store(false, SeqCst);
+                *self.owed() = Owed::default();
+                self.unsettled.store(false, SeqCst);
                 self.traces.store(Traces::NONE.bits(), SeqCst);
                 self.abandoned.store(Abandoned::Nothing as u8, SeqCst);
                 true
@@ -327,11 +365,17 @@ impl Connection {
         Traces::from_bits(self.traces.load(SeqCst))
     }
 
+    fn update(&self, change: impl Fn(Traces) -> Traces) {
+        let changed = |bits| Some(change(Traces::from_bits(bits)).bits());
+        // Always changed: the closure never declines.
+        let _ = self.traces.fetch_update(SeqCst, SeqCst, changed);
+    }
+
     pub(super) fn note(&self, traces: Traces) {
         if self.left().unsettled_by(traces) {
             self.statements().clear();
         }
-        self.traces.store(self.left().and(traces).settled().bits(), SeqCst);
+        self.update(|left| left.and(traces).settled());
     }
 
     /// What was changed within a transaction changes back.
@@ -342,18 +386,60 @@ impl Connection {
     }
 
     pub(super) fn note_failure<T>(&self, result: &Result<T>) {
-        if result.as_ref().is_err_and(Error::is_loss) {
+        if let Err(error) = result
+            && error.is_loss()
+        {
             self.lost.store(true, SeqCst);
+            // Without a report of the server it may be the driver alone that has given up a request.
+            if error.server_error().is_some() {
+                self.owe(|owed| owed.gone = true);
+            }
         }
     }
 
     /// Begins a request, unless something has the connection for itself.
     pub(super) async fn ready(&self, what: Abandoned) -> Result<Running<'_>> {
         let running = self.start(what)?;
-        if self.unproved.load(SeqCst) {
-            Box::pin(self.prove()).await?;
+        if self.unsettled.load(SeqCst) {
+            Box::pin(self.settle()).await?;
         }
         Ok(running)
+    }
+
+    /// Does what is owed, in its order. Dropped or failing midway, the rest is owed still.
+    async fn settle(&self) -> Result<()> {
+        if self.owed().gone {
+            return Err(Error::lost());
+        }
+        let _one_at_a_time = self.settling.lock().await;
+        if self.owed().proof {
+            self.prove().await?;
+            self.owed().proof = false;
+        }
+        if self.owed().rollback {
+            if self.is_transaction_open().await? {
+                self.client.batch_execute(&Level::OUTERMOST.rollback_sql()).await.map_err(using)?;
+            }
+            self.ended(Level::OUTERMOST);
+            self.owed().rollback = false;
+        }
+        loop {
+            let Some(level) = self.owed().levels.first().copied() else { break };
+            self.client.batch_execute(&level.rollback_sql()).await.map_err(using)?;
+            self.owed().levels.remove(0);
+        }
+        self.unsettled.store(false, SeqCst);
+        Ok(())
+    }
+
+    /// Notes something that has to be settled before anything else is run.
+    fn owe(&self, note: impl FnOnce(&mut Owed)) {
+        note(&mut self.owed());
+        self.unsettled.store(true, SeqCst);
+    }
+
+    fn owed(&self) -> std::sync::MutexGuard<'_, Owed> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn start(&self, what: Abandoned) -> Result<Running<'_>> {
@@ -369,7 +455,7 @@ impl Connection {
 
     pub(super) fn abandon(&self, what: Abandoned) {
         if what == Abandoned::Copy {
-            self.unproved.store(true, SeqCst);
+            self.owe(|owed| owed.proof = true);
         }
         self.abandoned.fetch_max(what as u8, SeqCst);
     }
@@ -385,9 +471,8 @@ impl Connection {
         loop {
             let (kept, was_kept) = self.keep(sql).await?;
             kept.check_for(Travel::Rows, params.len())?;
-            if kept.commits {
-                Box::pin(self.may_commit()).await?;
-            }
+            self.note_of(&kept);
+            let _alone = if kept.commits { Box::pin(self.alone_to_commit()).await? } else { None };
             match self.client.execute(&kept.statement, params).await.map_err(using) {
                 Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
                 result => return result,
@@ -404,9 +489,8 @@ impl Connection {
                 None => (Box::pin(self.prepare_kept(sql)).await?, false),
             };
             kept.check_for(Travel::Rows, params.len())?;
-            if kept.commits {
-                Box::pin(self.may_commit()).await?;
-            }
+            self.note_of(&kept);
+            let _alone = if kept.commits { Box::pin(self.alone_to_commit()).await? } else { None };
             // The driver's future is large: on its own it fits what an allocator keeps at hand, and made where it stays
             // it is not moved.
             let sending = Box::write(Box::new_uninit(), self.client.query_raw(&kept.statement, params.iter().copied()));
@@ -417,8 +501,7 @@ impl Connection {
         }
     }
 
-    /// The statement of this text, prepared now if it is not kept, and whether it was. Also notes what running it may
-    /// leave.
+    /// The statement of this text, prepared now if it is not kept, and whether it was.
     pub(super) async fn keep(&self, sql: &str) -> Result<(Kept, bool)> {
         match self.kept(sql) {
             Some(kept) => Ok((kept, true)),
@@ -426,13 +509,21 @@ impl Connection {
         }
     }
 
-    /// The statement of this text if it is kept. Also notes what running it may leave.
-    fn kept(&self, sql: &str) -> Option<Kept> {
-        let kept = self.statements().get(sql)?;
+    /// The statement of this text if it is kept.
+    pub(super) fn kept(&self, sql: &str) -> Option<Kept> {
+        let mut statements = self.statements();
+        if self.followed.is_behind() {
+            statements.clear();
+            self.client.clear_type_cache();
+        }
+        statements.get(sql)
+    }
+
+    /// Notes what running a statement may leave.
+    fn note_of(&self, kept: &Kept) {
         if kept.traces != Traces::NONE {
             self.note(kept.traces);
         }
-        Some(kept)
     }
 
     /// Prepares a statement once, however many ask for it at the same time.
@@ -443,13 +534,12 @@ impl Connection {
         }
         let kept = Kept::new(sql, self.prepare(sql).await?);
         self.keep_prepared(sql, &kept);
-        self.note(kept.traces);
         Ok(kept)
     }
 
     /// Keeps what was prepared, unless that can come to mean something else without anybody noticing.
     pub(super) fn keep_prepared(&self, sql: &str, kept: &Kept) {
-        if kept.has_composite() {
+        if kept.is_of_the_moment() {
             self.statements().runs(sql);
         } else {
             self.statements().insert(sql, kept.clone());
@@ -457,9 +547,15 @@ impl Connection {
     }
 
     async fn prepare(&self, sql: &str) -> Result<Statement> {
-        let running = self.start(Abandoned::Prepare)?;
+        check_sendable(sql)?;
+        let running = self.mark(Abandoned::Prepare);
         self.forget_composites();
-        let statement = running.done(self.client.prepare(sql).await.map_err(using))?;
+        let prepared = self.client.prepare(sql).await.map_err(using);
+        if prepared.as_ref().is_err_and(Error::is_forgotten_statement) {
+            // The driver's own statements for looking up types are gone, and it makes them once.
+            self.cut();
+        }
+        let statement = running.done(prepared)?;
         self.note_composites(&statement);
         Ok(statement)
     }
@@ -495,12 +591,34 @@ impl Connection {
         }
         match self.client.batch_execute(ASK).await.map_err(using) {
             Ok(()) => Ok(true),
-            Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => {
-                self.ended(Level::OUTERMOST);
-                Ok(false)
-            }
+            // Nothing is forgotten for it: by now there may be another.
+            Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Fails within a transaction that was begun by hand, which one begun in it would end.
+    pub(super) async fn check_no_transaction(&self) -> Result<()> {
+        let running = self.ready(Abandoned::Statement).await?;
+        if running.done(self.is_in_transaction().await)? { Err(Error::within_another()) } else { Ok(()) }
+    }
+
+    /// The same of one that may have failed, whatever was noted.
+    async fn is_transaction_open(&self) -> Result<bool> {
+        match self.client.batch_execute(ASK).await.map_err(using) {
+            Ok(()) => Ok(true),
+            Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => Ok(false),
+            Err(error) if error.sqlstate() == Some(FAILED_TRANSACTION) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the connection for a `COMMIT` written by hand, so that what others send does not come between the question
+    /// and the commit. A stream has it already.
+    async fn alone_to_commit(&self) -> Result<Option<Alone<'_>>> {
+        let alone = if self.streaming.load(SeqCst) { None } else { Some(self.alone()?) };
+        self.may_commit().await?;
+        Ok(alone)
     }
 
     /// Fails where a `COMMIT` written by hand would roll back and report success, and rolls back instead.
@@ -509,6 +627,8 @@ impl Connection {
             Err(error) if error.kind() == ErrorKind::TransactionAborted => {
                 self.client.batch_execute(&Level::OUTERMOST.rollback_sql()).await.map_err(using)?;
                 self.undone();
+                // For whoever has begun it by other means than by hand.
+                self.note(Traces::ENDED);
                 Err(error)
             }
             result => result.map(drop),

@@ -3,13 +3,13 @@
 //! Outside a transaction it runs in one of its own: the driver takes the end of the data for the end of the statement,
 //! and what the server finds after it, at a commit of its own, would be read by nobody.
 
-use std::{pin::pin, sync::atomic::Ordering::SeqCst};
+use std::pin::pin;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture};
+use futures_util::{SinkExt as _, StreamExt as _, TryStreamExt as _};
 
-use super::{connection::Connection, frame::Frame, request::Request, running::Abandoned};
+use super::{connection::Connection, frame::Frame, running::Abandoned};
 use crate::{Error, ErrorKind, Result, driver_error::using, many::Within, statement_cache::Kept, traces::Travel};
 
 /// Chunks of data, as the caller gives them.
@@ -39,16 +39,19 @@ impl Connection {
     }
 
     async fn copy_all(&self, sql: &str, chunks: Chunks<'_>, within: Within) -> Result<u64> {
+        let _alone = self.alone()?;
         let kept = self.keep(sql).await?.0.travels(Travel::CopyIn)?;
         let own = within == Within::Connection && !self.is_in_transaction().await?;
-        let _alone = self.alone()?;
         if !own {
             return self.feed(&kept, chunks).await;
         }
         let frame = Frame::enter(self);
-        let begun = self.begin_ahead().await;
-        let copied = self.feed(&kept, chunks).await;
-        match begun.answer().await.and(copied) {
+        let begun = self.client.batch_execute("BEGIN").await.map_err(using);
+        let copied = match begun {
+            Ok(()) => self.feed(&kept, chunks).await,
+            Err(error) => Err(error),
+        };
+        match copied {
             Ok(count) => frame.commit().await.map(|()| count),
             Err(error) => frame.end(Err(error)).await,
         }
@@ -68,12 +71,6 @@ impl Connection {
             self.cut();
         }
         copied
-    }
-
-    /// Sends `BEGIN` without waiting for the answer.
-    async fn begin_ahead(&self) -> Request<'_, Result<()>> {
-        let begin: BoxFuture<'_, _> = async { self.client.batch_execute("BEGIN").await.map_err(using) }.boxed();
-        Request::send(begin).await
     }
 
     /// Whether the next answer is that of the next request.
@@ -101,12 +98,11 @@ impl Connection {
 
     /// Finds out whether the connection is in step after a COPY in that was dropped, or gives it up.
     pub(super) async fn prove(&self) -> Result<()> {
-        if !self.is_in_step().await {
-            self.cut();
-            return Err(Error::out_of_step());
+        if self.is_in_step().await {
+            return Ok(());
         }
-        self.unproved.store(false, SeqCst);
-        Ok(())
+        self.cut();
+        Err(Error::out_of_step())
     }
 
     /// COPY data as it comes. The connection is left to a [`Streaming`](super::stream::Streaming), and so is the
@@ -125,14 +121,16 @@ impl Connection {
         sql: &str,
         within: Within,
     ) -> Result<(impl Stream<Item = Result<Bytes>> + Send + use<>, bool)> {
+        let alone = self.alone()?;
         let kept = self.keep(sql).await?.0.travels(Travel::CopyOut)?;
         let own = within == Within::Connection && !self.is_in_transaction().await?;
-        let alone = self.alone()?;
         let data = if own {
             let frame = Frame::enter(self);
-            let begun = self.begin_ahead().await;
-            let data = self.client.copy_out(&kept.statement).await.map_err(using);
-            match begun.answer().await.and(data) {
+            let data = match self.client.batch_execute("BEGIN").await {
+                Ok(()) => self.client.copy_out(&kept.statement).await,
+                Err(error) => Err(error),
+            };
+            match data.map_err(using) {
                 Ok(data) => {
                     frame.leave();
                     data

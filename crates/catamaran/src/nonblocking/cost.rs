@@ -50,7 +50,7 @@ impl Kind {
         }
         // `FOR UPDATE` and its like, or a `WITH` that changes rows; a column of such a name costs little.
         let mut writes = false;
-        each_statement(sql, |tokens| {
+        each_statement(sql, |_, tokens| {
             writes |= tokens.iter().any(|token| token.is_one_of(&["insert", "update", "delete", "merge", "share"]));
         });
         if writes { Self::Write } else { Self::Read }

@@ -3,7 +3,7 @@
 use std::{ops::Deref, sync::atomic::Ordering::SeqCst};
 
 use super::{connection::Connection, running::Abandoned};
-use crate::{Error, ErrorKind, Result, driver_error::using, traces::Traces, transaction::Level};
+use crate::{Error, Result, driver_error::using, traces::Traces, transaction::Level};
 
 /// Has a connection for itself: until it is dropped, other calls fail with `Busy`.
 pub(super) struct Alone<'a>(&'a Connection);
@@ -16,6 +16,13 @@ impl Connection {
         }
         let alone = Alone(self);
         if self.running.load(SeqCst) > 1 { Err(Error::busy()) } else { Ok(alone) }
+    }
+}
+
+impl Connection {
+    /// Takes the connection for a stream that is about to be opened.
+    pub(super) fn for_stream(&self) -> Result<Alone<'_>> {
+        if self.streaming.swap(true, SeqCst) { Err(Error::busy()) } else { Ok(Alone(self)) }
     }
 }
 
@@ -79,17 +86,22 @@ impl<C: Deref<Target = Connection>> Frame<C> {
 
     /// Ends with what came of everything within it, its commit included if that was sent.
     pub(super) async fn end<T>(mut self, result: Result<T>) -> Result<T> {
-        let result = if self.at == At::Committing { result.map_err(Error::of_commit) } else { result };
+        // With the commit on its way, a loss leaves it open whichever answer was missed.
+        let is_of_commit = |error: &Error| error.index().is_none() || error.is_loss();
+        let of_commit = |error: Error| if is_of_commit(&error) { error.of_commit() } else { error };
+        let result = if self.at == At::Committing { result.map_err(of_commit) } else { result };
         match &result {
             Ok(_) => self.connection.ended(Level::OUTERMOST),
             Err(error) if error.is_loss() => {}
-            Err(error) if self.at == At::Committing && has_ended(error) => self.connection.undone(),
             Err(_) => {
-                // The first error says more; what can't be rolled back is closed.
+                // The first error says more. Also behind a commit that has failed, which may have been refused before it
+                // began; what can't be rolled back stays noted.
                 let undoing = self.connection.mark(Abandoned::Commit);
                 let rollback = Level::OUTERMOST.rollback_sql();
-                let _ = undoing.done(self.connection.client.batch_execute(&rollback).await.map_err(using));
-                self.connection.undone();
+                let undone = undoing.done(self.connection.client.batch_execute(&rollback).await.map_err(using));
+                if undone.is_ok() {
+                    self.connection.undone();
+                }
             }
         }
         self.at = At::Outside;
@@ -107,9 +119,4 @@ impl<C: Deref<Target = Connection>> Drop for Frame<C> {
         // Behind a commit that was refused the transaction is open still; behind another this does nothing.
         self.connection.rollback_behind(Level::OUTERMOST);
     }
-}
-
-/// Whether a commit that failed has ended the transaction: the server refused it for what it found at the commit itself.
-fn has_ended(error: &Error) -> bool {
-    error.kind() == ErrorKind::Server && error.index().is_none()
 }

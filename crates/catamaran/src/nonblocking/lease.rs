@@ -223,6 +223,7 @@ impl AsyncExecutor for Lease {
 #[async_trait]
 impl AsyncSession for Lease {
     async fn begin(&mut self, options: TransactionOptions) -> Result<Box<dyn AsyncTransaction + '_>> {
+        self.connection.check_no_transaction().await?;
         Ok(Box::new(OpenTransaction::begin(Access::Lent(&self.connection), options).await?))
     }
 }

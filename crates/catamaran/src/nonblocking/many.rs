@@ -8,20 +8,14 @@ use std::{
 
 use futures_util::{FutureExt as _, TryStreamExt as _, future::BoxFuture};
 
-use super::{
-    connection::Connection,
-    frame::{Alone, Frame},
-    measured::Measured,
-    request::Request,
-    running::Abandoned,
-};
+use super::{connection::Connection, frame::Frame, measured::Measured, request::Request, running::Abandoned};
 use crate::{
     Error, Outcome, Result, Row,
     driver_error::using,
     many::{Many, One, Prepared, Within},
     stale::RUNS,
     statement_cache::Kept,
-    traces::Travel,
+    traces::{Traces, Travel},
     transaction::Level,
 };
 
@@ -38,7 +32,10 @@ impl Connection {
     }
 
     async fn many_kept(&self, many: Many<'_>, within: Within) -> Result<Vec<Outcome>> {
-        let own = within == Within::Connection && many.len() > 1 && !self.is_in_transaction().await?;
+        let alone = within == Within::Connection && many.len() > 1;
+        // What others send in between would belong to its transaction, and one that they begin would be ended by it.
+        let _alone = if alone { Some(self.alone()?) } else { None };
+        let own = alone && !self.is_in_transaction().await?;
         let (mut outcomes, mut runs) = (Vec::with_capacity(many.len()), 1);
         loop {
             let mut kept = Prepared::default();
@@ -53,9 +50,13 @@ impl Connection {
     async fn attempt(&self, many: Many<'_>, own: bool, kept: &mut Prepared, outcomes: &mut Vec<Outcome>) -> Result<()> {
         let mut entered = None;
         let result = self.run_rest(many, own.then_some(&mut entered), kept, outcomes).await;
-        let Some((frame, _alone)) = entered else { return result };
+        let Some(frame) = entered else { return result };
+        let ended = self.left().has(Traces::ENDED);
         let result = frame.end(result).await;
-        if result.is_err() {
+        if ended {
+            // What ran before is kept, or what ran behind.
+            *kept = Prepared::default();
+        } else if result.is_err() {
             // Nothing is left of those that have run.
             outcomes.clear();
         }
@@ -80,7 +81,7 @@ impl Connection {
     async fn run_rest<'a>(
         &'a self,
         many: Many<'_>,
-        mut own: Option<&mut Option<Entered<'a>>>,
+        mut own: Option<&mut Option<Frame<&'a Self>>>,
         prepared: &mut Prepared,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<()> {
@@ -95,13 +96,13 @@ impl Connection {
             }
             let mut flight = Flight::default();
             if let Some(entered) = own.as_mut().filter(|entered| entered.is_none()) {
-                // Until it has ended, the connection is taken: what others send would belong to this transaction.
-                let alone = self.alone()?;
-                **entered = Some((Frame::enter(self), alone));
-                flight.send(None, self.plain("BEGIN".into()), &bytes).await;
+                **entered = Some(Frame::enter(self));
+                flight.send(None, self.begin_ahead(), &bytes).await;
             }
             for ((index, one), (kept, _)) in many.each(range.clone()).zip(kept) {
-                while flight.is_full() {
+                // What may heal a transaction is sent only once it is known that none before has failed it.
+                let heals = kept.traces.has(Traces::ENDS);
+                while flight.is_full() || heals && !flight.sent.is_empty() {
                     flight.answer(many, outcomes).await?;
                 }
                 self.note(kept.traces);
@@ -111,7 +112,7 @@ impl Connection {
                 }
             }
             let ends = range.end == many.len() && !flight.is_doomed();
-            if let Some((frame, _)) = own.as_mut().and_then(|entered| entered.as_mut()).filter(|_| ends) {
+            if let Some(frame) = own.as_mut().and_then(|entered| entered.as_mut()).filter(|_| ends) {
                 frame.committing()?;
                 flight.send(None, self.plain(Level::OUTERMOST.commit_sql()), &bytes).await;
             }
@@ -135,6 +136,12 @@ impl Connection {
         .boxed()
     }
 
+    /// `BEGIN` with others behind it.
+    fn begin_ahead(&self) -> Answer<'_> {
+        async move { self.client.batch_execute("BEGIN").await.map_err(using).map_err(Error::of_begin).map(|()| None) }
+            .boxed()
+    }
+
     /// A statement that only frames the others.
     fn plain(&self, sql: String) -> Answer<'_> {
         async move { self.client.batch_execute(&sql).await.map_err(using).map(|()| None) }.boxed()
@@ -147,7 +154,7 @@ impl Connection {
         let mut missing = Vec::new();
         for (index, one) in many.each(range.clone()) {
             texts.entry(one.sql).or_insert_with(|| {
-                let kept = self.statements().get(one.sql).map(|kept| (kept, true));
+                let kept = self.kept(one.sql).map(|kept| (kept, true));
                 if kept.is_none() {
                     missing.push((index, one.sql));
                 }
@@ -191,9 +198,6 @@ impl Connection {
         failed.map_or(Ok(kept), Err)
     }
 }
-
-/// A transaction of its own, and the connection for it alone.
-type Entered<'a> = (Frame<&'a Connection>, Alone<'a>);
 
 /// Nothing for what only frames.
 type Answer<'a> = BoxFuture<'a, Result<Option<Outcome>>>;

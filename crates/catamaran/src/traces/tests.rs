@@ -5,6 +5,7 @@ const TRANSACTION: Traces = Traces::TRANSACTION;
 const SESSION: Traces = Traces::SESSION;
 const SCHEMA: Traces = Traces::SCHEMA;
 const ENDS: Traces = Traces::ENDS;
+const ENDED: Traces = Traces::ENDED;
 const CHANGED: Traces = Traces::CHANGED;
 
 #[test]
@@ -17,10 +18,14 @@ fn statements() {
         ("SELECT nextval('s')", NONE),
         ("begin", TRANSACTION),
         ("-- why\nSTART TRANSACTION", TRANSACTION),
-        ("COMMIT AND CHAIN", ENDS.and(TRANSACTION)),
-        ("COMMIT", ENDS),
+        ("COMMIT AND CHAIN", ENDS.and(ENDED).and(TRANSACTION)),
+        ("COMMIT", ENDS.and(ENDED)),
         ("ROLLBACK TO s", ENDS),
-        ("PREPARE TRANSACTION 'set_config'", ENDS),
+        ("ROLLBACK PREPARED 'x'", ENDS),
+        ("ROLLBACK WORK", ENDS.and(ENDED)),
+        ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END", CHANGED.and(ENDS)),
+        (r"INSERT INTO t VALUES ('C:\dir\', '; COMMIT; --')", ENDS),
+        ("PREPARE TRANSACTION 'set_config'", ENDS.and(ENDED)),
         ("SAVEPOINT s", NONE),
         ("ALTER TABLE t ADD COLUMN x int", SCHEMA),
         ("SET search_path = x", CHANGED),

@@ -13,7 +13,7 @@ use super::{
     edges::{self, Misfit, Reading},
     instead::instead,
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, kinds::doubt};
 
 /// Reads bytes of a type.
 pub(super) fn decode<'a, T: FromSql<'a>>(what: &dyn fmt::Display, ty: &Type, raw: Option<&'a [u8]>) -> Result<T> {
@@ -84,6 +84,7 @@ fn decode_looking<'a, T: FromSql<'a>>(ty: &Type, raw: &'a [u8], name: &str) -> R
 /// The error of a type that can't be read as the Rust type of a name.
 #[cold]
 pub(crate) fn not_accepted(what: &dyn fmt::Display, ty: &Type, name: &str) -> Error {
+    doubt(ty);
     let instead = instead(ty).map(|instead| format!("; {instead}")).unwrap_or_default();
     Error::new(ErrorKind::Decode, format!("{what} of type {ty} can't be read as {name}{instead}"))
 }

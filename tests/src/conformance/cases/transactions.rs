@@ -40,6 +40,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn ends() -> Vec<Case> {
     let aborted = || End::Commit(fails(ErrorKind::TransactionAborted));
+    let ended = || End::Commit(fails(ErrorKind::TransactionEnded));
     vec![
         in_table("a commit keeps", vec![begin(COMMIT, vec![insert(1), has(&[1])]), has(&[1])]),
         in_table("a rollback undoes", vec![begin(ROLLBACK, vec![insert(1), has(&[1])]), has(&[])]),
@@ -93,8 +94,19 @@ fn ends() -> Vec<Case> {
                 has(&[1, 2]),
             ],
         ),
-        in_table("a hand-written COMMIT within", vec![begin(COMMIT, vec![insert(1), batch("COMMIT")]), has(&[1])]),
-        in_table("a hand-written ROLLBACK within", vec![begin(COMMIT, vec![insert(1), batch("ROLLBACK")]), has(&[])]),
+        in_table("a hand-written COMMIT within", vec![begin(ended(), vec![insert(1), batch("COMMIT")]), has(&[1])]),
+        in_table("a hand-written ROLLBACK within", vec![begin(ended(), vec![insert(1), batch("ROLLBACK")]), has(&[])]),
+        in_table(
+            "another transaction begun by hand within",
+            vec![begin(ended(), vec![insert(1), batch("ROLLBACK; BEGIN"), insert(2)]), has(&[])],
+        ),
+        in_table(
+            "a hand-written end that is not sent",
+            vec![
+                begin(COMMIT, vec![insert(1), execute("COMMIT", p![1i32]).gives(fails(ErrorKind::ParameterCount))]),
+                has(&[1]),
+            ],
+        ),
         in_table(
             "a hand-written savepoint within",
             vec![

@@ -1,0 +1,222 @@
+//! Transactions that statements of the caller's own begin and end, within those of the library, beside them and instead of
+//! them: what is reported is kept, what is refused is not, and nothing is left to the next caller.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::sync::Arc;
+
+use catamaran::{
+    AsyncDatabaseService, AsyncExecutor as _, Batch, Config, DeadpoolDatabase, Error, ErrorKind, R2d2Database, Result,
+    TransactionOptions, prelude::*,
+};
+use catamaran_testkit::{Database, shared};
+use catamaran_tests::hull::{Hull, both};
+use tokio::runtime::Runtime;
+
+const INSERT: &str = "INSERT INTO t VALUES ($1)";
+
+fn database() -> Database {
+    let database = shared().unwrap().database().unwrap();
+    database.execute("CREATE TABLE t (id int8)").unwrap();
+    database
+}
+
+fn config(database: &Database) -> Config {
+    Config::from_url(&database.url()).unwrap().max_size(1)
+}
+
+/// What everybody sees, asked on a connection of its own. Empties the table.
+fn kept(database: &Database) -> Vec<i64> {
+    let texts = database.texts("WITH gone AS (DELETE FROM t RETURNING id) SELECT id FROM gone ORDER BY 1").unwrap();
+    texts.into_iter().map(|id| id.unwrap().parse().unwrap()).collect()
+}
+
+/// The next caller's statement is kept, and so there is no transaction that somebody has left.
+fn next_is_kept(db: &Hull, database: &Database, after: &str) {
+    let rows = kept(database);
+    assert_eq!(db.execute(INSERT, &[&9i64]).unwrap(), 1, "{db}, {after}");
+    assert_eq!(kept(database), [9], "{db}, {after}: the next caller's row; before: {rows:?}");
+}
+
+#[test]
+fn texts_that_end_a_transaction_and_begin_another_leave_none() {
+    let database = database();
+    for db in both(&config(&database)).unwrap() {
+        for text in [
+            "COMMIT; BEGIN",
+            "END; BEGIN; INSERT INTO t VALUES (1)",
+            "COMMIT; START TRANSACTION READ ONLY",
+            "ROLLBACK; BEGIN",
+            "BEGIN; COMMIT; BEGIN",
+            "COMMIT; BEGIN; SELECT 1 / 0",
+            "PREPARE TRANSACTION 'x'; BEGIN",
+        ] {
+            let _ = db.batch_execute(text);
+            next_is_kept(&db, &database, text);
+            let session = db.session().unwrap();
+            let _ = session.batch_execute(text);
+            drop(session);
+            next_is_kept(&db, &database, text);
+        }
+    }
+    // The control: where nothing is cleaned, within a session, the next statement is kept by nobody.
+    for db in both(&config(&database)).unwrap() {
+        let session = db.session().unwrap();
+        session.batch_execute("COMMIT; BEGIN").unwrap();
+        session.batch_execute("INSERT INTO t VALUES (9)").unwrap();
+        assert!(kept(&database).is_empty(), "{db}");
+    }
+}
+
+#[test]
+fn a_commit_behind_any_end_by_hand_says_so() {
+    let database = database();
+    for db in both(&config(&database)).unwrap() {
+        for (texts, rows) in [
+            (&["ROLLBACK", "COMMIT", "BEGIN"][..], &[][..]),
+            (&["ROLLBACK", "COMMIT; BEGIN"], &[]),
+            (&["ROLLBACK AND CHAIN", "COMMIT", "COMMIT", "BEGIN"], &[]),
+            (&["COMMIT", "END; BEGIN"], &[1]),
+            (&["COMMIT"], &[1]),
+        ] {
+            let tx = db.begin(TransactionOptions::new()).unwrap();
+            tx.execute(INSERT, &[&1i64]).unwrap();
+            texts.iter().for_each(|text| drop(tx.execute(text, &[])));
+            let ended = tx.commit().map_err(|error| error.kind());
+            assert_eq!((ended, kept(&database)), (Err(ErrorKind::TransactionEnded), rows.to_vec()), "{db}, {texts:?}");
+        }
+        // What only looks like an end is none.
+        for text in [r"SELECT 'C:\dir\', '; COMMIT; --'", "SELECT ';COMMIT'", "SAVEPOINT s", "ROLLBACK TO SAVEPOINT s"]
+        {
+            let tx = db.begin(TransactionOptions::new()).unwrap();
+            tx.execute(INSERT, &[&1i64]).unwrap();
+            tx.execute("SAVEPOINT s", &[]).unwrap();
+            tx.execute(text, &[]).unwrap();
+            tx.commit().unwrap_or_else(|error| panic!("{db}, {text}: {error}"));
+            assert_eq!(kept(&database), [1], "{db}, {text}");
+        }
+    }
+}
+
+#[test]
+fn batches_run_once_and_stop_at_their_first_failure() {
+    let database = database();
+    let unencodable: &(dyn catamaran::ToSql + Sync) = &"no number";
+    for db in both(&config(&database)).unwrap() {
+        db.execute(INSERT, &[&0i64]).unwrap();
+        kept(&database);
+        let (id, wrong) = (&1i64 as &(dyn catamaran::ToSql + Sync), &[unencodable][..]);
+        let id = &[id][..];
+        let cases: [(&str, Batch<'_>, usize, &[i64]); 5] = [
+            (
+                "what a hand-written COMMIT keeps",
+                Batch::new().execute(INSERT, id).execute("COMMIT", &[]).execute(INSERT, wrong),
+                2,
+                &[1],
+            ),
+            (
+                "a failure that is healed behind it",
+                Batch::new()
+                    .execute(INSERT, id)
+                    .execute("SAVEPOINT s", &[])
+                    .execute("SELECT 1 / 0", &[])
+                    .execute("ROLLBACK TO SAVEPOINT s", &[]),
+                2,
+                &[],
+            ),
+            (
+                "a failure with an end behind it",
+                Batch::new()
+                    .execute(INSERT, id)
+                    .execute("SELECT 1 / 0", &[])
+                    .execute("COMMIT", &[])
+                    .execute(INSERT, id),
+                1,
+                &[],
+            ),
+            (
+                "a failure with a rollback behind it",
+                Batch::new().execute("SELECT 1 / 0", &[]).execute("ROLLBACK", &[]).execute(INSERT, id),
+                0,
+                &[],
+            ),
+            ("nothing by hand", Batch::new().execute(INSERT, id).execute(INSERT, wrong), 1, &[]),
+        ];
+        for (what, batch, index, rows) in cases {
+            let error = db.run_batch(&batch).unwrap_err();
+            assert_eq!((error.index(), kept(&database)), (Some(index), rows.to_vec()), "{db}, {what}: {error}");
+            next_is_kept(&db, &database, what);
+        }
+    }
+}
+
+#[test]
+fn a_closure_that_commits_by_hand_is_not_run_again() {
+    fn again() -> String {
+        "DO $$ BEGIN RAISE 'again' USING ERRCODE = '40001'; END $$".into()
+    }
+    let database = database();
+    let options = || TransactionOptions::new().retries(3);
+    for by_hand in [true, false] {
+        let rows = if by_hand { vec![1] } else { vec![] };
+        let db = R2d2Database::new(config(&database)).unwrap();
+        let failed = db.transaction(options(), |tx| {
+            tx.execute(INSERT, &[&1i64])?;
+            if by_hand {
+                tx.execute("COMMIT", &[])?;
+            }
+            tx.batch_execute(&again())
+        });
+        assert_eq!((failed.map_err(|error: Error| error.is_retryable()), kept(&database)), (Err(true), rows.clone()));
+        Runtime::new().unwrap().block_on(async {
+            let db = DeadpoolDatabase::new(config(&database)).unwrap();
+            let failed = db
+                .transaction(options(), async move |tx| {
+                    tx.execute(INSERT, &[&1i64]).await?;
+                    if by_hand {
+                        tx.execute("COMMIT", &[]).await?;
+                    }
+                    tx.batch_execute(&again()).await
+                })
+                .await;
+            assert_eq!((failed.map_err(|error: Error| error.is_retryable()), kept(&database)), (Err(true), rows));
+        });
+    }
+}
+
+/// Calls at once on one session: each is as if alone, or `Busy`, and none takes part in another's transaction.
+#[test]
+fn calls_beside_a_hand_written_end_are_each_on_their_own() {
+    let database = database();
+    Runtime::new().unwrap().block_on(async {
+        let db: Arc<dyn AsyncDatabaseService> = Arc::new(DeadpoolDatabase::new(config(&database)).unwrap());
+        let (mut busy, mut committed) = (0, 0);
+        for _ in 0..40 {
+            let session = db.session().await.unwrap();
+            session.execute("BEGIN", &[]).await.unwrap();
+            session.execute(INSERT, &[&1i64]).await.unwrap();
+            let (commit, _) = tokio::join!(session.execute("COMMIT", &[]), session.batch_execute("SELECT 1 / 0"));
+            let there = database.texts("SELECT 1 FROM t").unwrap().len() == 1;
+            match &commit {
+                Ok(_) => assert!(there, "a commit that did not happen"),
+                Err(error) => assert!(!there, "{error}"),
+            }
+            busy += usize::from(commit.as_ref().is_err_and(|error| error.kind() == ErrorKind::Busy));
+            committed += usize::from(commit.is_ok());
+            drop(session);
+            kept(&database);
+
+            let session = db.session().await.unwrap();
+            session.batch_execute("BEGIN; COMMIT").await.unwrap();
+            let sets: [&[&(dyn catamaran::ToSql + Sync)]; 2] = [&[&2i64], &[&3i64]];
+            let (many, begun) = tokio::join!(session.execute_many(INSERT, &sets), session.execute("BEGIN", &[]));
+            let own: Result<u64> = session.execute(INSERT, &[&4i64]).await;
+            drop(session);
+            assert_eq!(db.execute(INSERT, &[&9i64]).await.unwrap(), 1);
+            let rows = kept(&database);
+            assert!(rows.contains(&9), "the next caller's row is in a transaction that was left open: {rows:?}");
+            assert_eq!(rows.contains(&2), many.is_ok(), "{many:?}");
+            assert_eq!(rows.contains(&4), own.is_ok() && begun.is_err(), "{begun:?}, {own:?}");
+        }
+        assert!(busy + committed > 0);
+    });
+}
