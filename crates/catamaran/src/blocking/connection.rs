@@ -463,7 +463,9 @@ impl Open {
         let verdict = verdict(kept, was_kept, self.traces.has(Traces::TRANSACTION), error);
         if verdict != Verdict::Stands {
             self.statements().remove(sql);
-            self.client.clear_type_cache();
+            if !error.is_forgotten_statement() {
+                self.client.clear_type_cache();
+            }
         }
         verdict == Verdict::Again
     }

@@ -579,7 +579,9 @@ impl Connection {
         let verdict = verdict(kept, was_kept, self.left().has(Traces::TRANSACTION), error);
         if verdict != Verdict::Stands {
             self.statements().remove(sql);
-            self.client.clear_type_cache();
+            if !error.is_forgotten_statement() {
+                self.client.clear_type_cache();
+            }
         }
         verdict == Verdict::Again
     }
