@@ -9,15 +9,13 @@ pub(crate) struct Tokens<'a> {
     escaping: bool,
 }
 
-/// Whether a backslash escapes in a literal without a prefix, as with `standard_conforming_strings = off`.
-pub(crate) type Escaping = bool;
-
-/// Hands over the tokens of each statement, with as many readings of the text as it may have on the server.
+/// Hands over the tokens of each statement, with as many readings of the text as it may have on the server, and whether a
+/// backslash escapes everywhere in that reading.
 ///
 /// Every semicolon ends a statement here, also within parentheses or `BEGIN ATOMIC … END`: to tell these apart takes the
 /// server's grammar, and whoever asks what a text may do loses nothing by a part that is judged twice.
 #[cfg(feature = "driver")]
-pub(crate) fn each_statement<'a>(sql: &'a str, mut each: impl FnMut(Escaping, &[Token<'a>])) {
+pub(crate) fn each_statement<'a>(sql: &'a str, mut each: impl FnMut(bool, &[Token<'a>])) {
     // With `standard_conforming_strings = off` a backslash escapes everywhere, which the text does not tell.
     for escaping in [false, true].into_iter().take(if sql.contains('\\') { 2 } else { 1 }) {
         let mut statement = Vec::new();

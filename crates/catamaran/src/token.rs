@@ -156,7 +156,8 @@ fn code(after: &str, from: usize, most: usize, radix: u32) -> (Option<char>, usi
     (number.and_then(char::from_u32), from + length)
 }
 
-#[cfg(all(test, feature = "driver"))]
+#[cfg(test)]
+#[cfg(feature = "driver")]
 mod tests {
     use crate::lexer::Tokens;
 

@@ -9,22 +9,21 @@ use std::{
     time::Duration,
 };
 
-use postgres::{CancelToken, Client, RowIter, Statement};
+use postgres::{CancelToken, Client, RowIter};
 use postgres_types::ToSql;
 
 use super::teardown::{elsewhere, off_runtime, on_runtime};
 use crate::{
-    Canceller, Description, Error, ErrorKind, Result, Row,
+    Canceller, Description, Error, Result, Row,
     budget::Permit,
     call::Call,
     driver_error::{connecting, using},
     holders::{Hold, Holders, Listed, Origin, Work},
     kinds::Followed,
-    many::{ASK, NO_TRANSACTION},
     row::Column,
     row_count,
-    stale::{RUNS, Verdict, verdict},
-    statement_cache::{Kept, StatementCache, knows_composites},
+    stale::RUNS,
+    statement_cache::{Kept, StatementCache},
     tls::Connector,
     traces::{GRACE, Traces, Travel, check_sendable, commits},
     transaction::Level,
@@ -69,8 +68,8 @@ pub(crate) struct Open {
     /// A COPY in did not come to its end: the next answer may be that of another request.
     pub(super) unproved: bool,
     /// The driver knows types whose fields have names.
-    composites: bool,
-    followed: Followed,
+    pub(super) composites: bool,
+    pub(super) followed: Followed,
     /// Not to be used again: the server said goodbye, which the driver notices only at its next read, or nobody knows
     /// what the server is doing.
     pub(super) lost: bool,
@@ -280,7 +279,7 @@ impl Open {
         if was_ended { Err(Error::transaction_ended()) } else { Ok(()) }
     }
 
-    fn rolls_back(&mut self, level: Level) -> Result<()> {
+    pub(super) fn rolls_back(&mut self, level: Level) -> Result<()> {
         self.client.batch_execute(&level.rollback_sql()).map_err(using)?;
         self.rolled_back();
         self.ended(level);
@@ -405,100 +404,6 @@ impl Open {
             self.statements().clear();
         }
         self.traces = self.traces.and(traces).settled();
-    }
-
-    /// The same, of rows, for these parameters.
-    pub(super) fn keep_for(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<(Kept, bool)> {
-        let (kept, was_kept) = self.keep(sql)?;
-        kept.check_for(Travel::Rows, params.len())?;
-        self.note(kept.traces);
-        if kept.commits {
-            self.may_commit()?;
-        }
-        Ok((kept, was_kept))
-    }
-
-    /// The statement of this text, prepared now if it is not kept, and whether it was.
-    pub(super) fn keep(&mut self, sql: &str) -> Result<(Kept, bool)> {
-        if self.followed.is_behind() {
-            self.statements().clear();
-            self.client.clear_type_cache();
-        }
-        let found = self.statements().get(sql);
-        let was_kept = found.is_some();
-        let kept = match found {
-            Some(kept) => kept,
-            None => self.prepare_kept(sql)?,
-        };
-        Ok((kept, was_kept))
-    }
-
-    /// Keeps what was prepared, unless that can come to mean something else without anybody noticing.
-    fn prepare_kept(&mut self, sql: &str) -> Result<Kept> {
-        let kept = Kept::new(sql, self.prepare(sql)?);
-        if kept.is_of_the_moment() {
-            self.statements().runs(sql);
-        } else {
-            self.statements().insert(sql, kept.clone());
-        }
-        Ok(kept)
-    }
-
-    fn prepare(&mut self, sql: &str) -> Result<Statement> {
-        // Has the driver look again for the fields of types, which may have been renamed.
-        if std::mem::take(&mut self.composites) {
-            self.client.clear_type_cache();
-        }
-        check_sendable(sql)?;
-        let prepared = self.client.prepare(sql).map_err(using);
-        // The driver's own statements for looking up types are gone, and it makes them once.
-        self.lost |= prepared.as_ref().is_err_and(Error::is_forgotten_statement);
-        let statement = prepared?;
-        self.composites = knows_composites(&statement);
-        Ok(statement)
-    }
-
-    /// Whether a statement that has failed is to be prepared anew and run again. One that may not fit is forgotten.
-    pub(super) fn runs_again(&mut self, sql: &str, kept: &Kept, was_kept: bool, error: &Error) -> bool {
-        let verdict = verdict(kept, was_kept, self.traces.has(Traces::TRANSACTION), error);
-        if verdict != Verdict::Stands {
-            self.statements().remove(sql);
-            if !error.is_forgotten_statement() {
-                self.client.clear_type_cache();
-            }
-        }
-        verdict == Verdict::Again
-    }
-
-    /// Whether a transaction is open. The server is asked only if a statement may have left one.
-    pub(super) fn is_in_transaction(&mut self) -> Result<bool> {
-        if !self.traces.has(Traces::TRANSACTION) {
-            return Ok(false);
-        }
-        match self.client.batch_execute(ASK).map_err(using) {
-            Ok(()) => Ok(true),
-            // Nothing is forgotten for it: the statement to come may begin one, and was noted.
-            Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Fails within a transaction that was begun by hand, which one begun in it would end.
-    pub(super) fn check_no_transaction(&mut self) -> Result<()> {
-        if self.is_in_transaction()? { Err(Error::within_another()) } else { Ok(()) }
-    }
-
-    /// Fails where a `COMMIT` written by hand would roll back and report success, and rolls back instead.
-    pub(super) fn may_commit(&mut self) -> Result<()> {
-        match self.is_in_transaction().map_err(Error::of_commit) {
-            Err(error) if error.kind() == ErrorKind::TransactionAborted => {
-                self.rolls_back(Level::OUTERMOST)?;
-                // For whoever has begun it by other means than by hand.
-                self.note(Traces::ENDED);
-                Err(error)
-            }
-            result => result.map(drop),
-        }
     }
 }
 

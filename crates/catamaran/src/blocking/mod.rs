@@ -1,9 +1,11 @@
 //! The blocking backend: r2d2 and postgres. Its twin is `nonblocking`, file by file.
 
+mod by_hand;
 mod checkout;
 mod connection;
 mod copy;
 mod database;
+mod keep;
 mod lease;
 mod line;
 mod manager;

@@ -21,24 +21,23 @@ use tokio::{
     task::{AbortHandle, JoinHandle},
     time::timeout,
 };
-use tokio_postgres::{CancelToken, Client, RowStream, Statement};
+use tokio_postgres::{CancelToken, Client, RowStream};
 
 use super::{
     driver::Crowded,
-    frame::Alone,
+    owed::Owed,
     running::{Abandoned, Running},
 };
 use crate::{
-    Description, Error, ErrorKind, Result, Row,
+    Description, Error, Result, Row,
     call::Call,
     driver_error::{connecting, using},
     holders::{Hold, Holders, Listed, Origin, Work},
     kinds::Followed,
-    many::{ASK, FAILED_TRANSACTION, NO_TRANSACTION},
     row::Column,
     row_count,
-    stale::{RUNS, Verdict, verdict},
-    statement_cache::{Kept, StatementCache, knows_composites},
+    stale::RUNS,
+    statement_cache::StatementCache,
     tls::Connector,
     traces::{CLEANING, GRACE, Traces, Travel, check_sendable, commits},
     transaction::Level,
@@ -52,16 +51,16 @@ pub(crate) struct Connection {
     cancel: (CancelToken, Connector),
     statements: Mutex<StatementCache>,
     /// Held while a statement is prepared, which several may ask for at once on a shared connection.
-    preparing: tokio::sync::Mutex<()>,
+    pub(super) preparing: tokio::sync::Mutex<()>,
     /// The time of a round trip in which the server has nothing to do.
     trip: Duration,
     traces: AtomicU8,
     abandoned: AtomicU8,
     /// Something has to be settled before anything else is run.
-    unsettled: AtomicBool,
+    pub(super) unsettled: AtomicBool,
     pub(super) owed: Mutex<Owed>,
     /// Held while that is settled, which several calls of a session may ask for at once.
-    settling: tokio::sync::Mutex<()>,
+    pub(super) settling: tokio::sync::Mutex<()>,
     /// The server said goodbye, which the driver notices only at its next read.
     lost: AtomicBool,
     /// A stream, a COPY or many statements have the connection for themselves.
@@ -69,23 +68,10 @@ pub(crate) struct Connection {
     /// The requests on their way.
     pub(super) running: AtomicUsize,
     /// The driver knows types whose fields have names.
-    composites: AtomicBool,
-    followed: Followed,
+    pub(super) composites: AtomicBool,
+    pub(super) followed: Followed,
     /// Where it is noted who holds it.
     listed: Listed,
-}
-
-/// What has to be settled before anything else is run.
-#[derive(Default)]
-pub(super) struct Owed {
-    /// The connection was given up, or the server has closed it.
-    gone: bool,
-    /// A COPY in did not come to its end: the next answer may be that of another request.
-    proof: bool,
-    /// A transaction was rolled back without waiting for the answer.
-    rollback: bool,
-    /// Savepoints that were dropped.
-    levels: Vec<Level>,
 }
 
 /// What holders of its connections are reported as.
@@ -406,42 +392,6 @@ impl Connection {
         Ok(running)
     }
 
-    /// Does what is owed, in its order. Dropped or failing midway, the rest is owed still.
-    async fn settle(&self) -> Result<()> {
-        if self.owed().gone {
-            return Err(Error::lost());
-        }
-        let _one_at_a_time = self.settling.lock().await;
-        if self.owed().proof {
-            self.prove().await?;
-            self.owed().proof = false;
-        }
-        if self.owed().rollback {
-            if self.is_transaction_open().await? {
-                self.client.batch_execute(&Level::OUTERMOST.rollback_sql()).await.map_err(using)?;
-            }
-            self.ended(Level::OUTERMOST);
-            self.owed().rollback = false;
-        }
-        loop {
-            let Some(level) = self.owed().levels.first().copied() else { break };
-            self.client.batch_execute(&level.rollback_sql()).await.map_err(using)?;
-            self.owed().levels.remove(0);
-        }
-        self.unsettled.store(false, SeqCst);
-        Ok(())
-    }
-
-    /// Notes something that has to be settled before anything else is run.
-    fn owe(&self, note: impl FnOnce(&mut Owed)) {
-        note(&mut self.owed());
-        self.unsettled.store(true, SeqCst);
-    }
-
-    fn owed(&self) -> std::sync::MutexGuard<'_, Owed> {
-        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn start(&self, what: Abandoned) -> Result<Running<'_>> {
         // Counted first: whoever takes the connection for himself looks at the count after that.
         let running = self.mark(what);
@@ -498,142 +448,6 @@ impl Connection {
                 Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
                 result => return result,
             }
-        }
-    }
-
-    /// The statement of this text, prepared now if it is not kept, and whether it was.
-    pub(super) async fn keep(&self, sql: &str) -> Result<(Kept, bool)> {
-        match self.kept(sql) {
-            Some(kept) => Ok((kept, true)),
-            None => Ok((Box::pin(self.prepare_kept(sql)).await?, false)),
-        }
-    }
-
-    /// The statement of this text if it is kept.
-    pub(super) fn kept(&self, sql: &str) -> Option<Kept> {
-        let mut statements = self.statements();
-        if self.followed.is_behind() {
-            statements.clear();
-            self.client.clear_type_cache();
-        }
-        statements.get(sql)
-    }
-
-    /// Notes what running a statement may leave.
-    fn note_of(&self, kept: &Kept) {
-        if kept.traces != Traces::NONE {
-            self.note(kept.traces);
-        }
-    }
-
-    /// Prepares a statement once, however many ask for it at the same time.
-    async fn prepare_kept(&self, sql: &str) -> Result<Kept> {
-        let _one_at_a_time = self.preparing.lock().await;
-        if let Some(kept) = self.kept(sql) {
-            return Ok(kept);
-        }
-        let kept = Kept::new(sql, self.prepare(sql).await?);
-        self.keep_prepared(sql, &kept);
-        Ok(kept)
-    }
-
-    /// Keeps what was prepared, unless that can come to mean something else without anybody noticing.
-    pub(super) fn keep_prepared(&self, sql: &str, kept: &Kept) {
-        if kept.is_of_the_moment() {
-            self.statements().runs(sql);
-        } else {
-            self.statements().insert(sql, kept.clone());
-        }
-    }
-
-    async fn prepare(&self, sql: &str) -> Result<Statement> {
-        check_sendable(sql)?;
-        let running = self.mark(Abandoned::Prepare);
-        self.forget_composites();
-        let prepared = self.client.prepare(sql).await.map_err(using);
-        if prepared.as_ref().is_err_and(Error::is_forgotten_statement) {
-            // The driver's own statements for looking up types are gone, and it makes them once.
-            self.cut();
-        }
-        let statement = running.done(prepared)?;
-        self.note_composites(&statement);
-        Ok(statement)
-    }
-
-    /// Notes what the driver has learned of types.
-    pub(super) fn note_composites(&self, statement: &Statement) {
-        if knows_composites(statement) {
-            self.composites.store(true, Relaxed);
-        }
-    }
-
-    /// Has the driver look again for the fields of types, which may have been renamed.
-    pub(super) fn forget_composites(&self) {
-        if self.composites.swap(false, Relaxed) {
-            self.client.clear_type_cache();
-        }
-    }
-
-    /// Whether a statement that has failed is to be prepared anew and run again. One that may not fit is forgotten.
-    pub(super) fn runs_again(&self, sql: &str, kept: &Kept, was_kept: bool, error: &Error) -> bool {
-        let verdict = verdict(kept, was_kept, self.left().has(Traces::TRANSACTION), error);
-        if verdict != Verdict::Stands {
-            self.statements().remove(sql);
-            if !error.is_forgotten_statement() {
-                self.client.clear_type_cache();
-            }
-        }
-        verdict == Verdict::Again
-    }
-
-    /// Whether a transaction is open. The server is asked only if a statement may have left one.
-    pub(super) async fn is_in_transaction(&self) -> Result<bool> {
-        if !self.left().has(Traces::TRANSACTION) {
-            return Ok(false);
-        }
-        match self.client.batch_execute(ASK).await.map_err(using) {
-            Ok(()) => Ok(true),
-            // Nothing is forgotten for it: by now there may be another.
-            Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Fails within a transaction that was begun by hand, which one begun in it would end.
-    pub(super) async fn check_no_transaction(&self) -> Result<()> {
-        let running = self.ready(Abandoned::Statement).await?;
-        if running.done(self.is_in_transaction().await)? { Err(Error::within_another()) } else { Ok(()) }
-    }
-
-    /// The same of one that may have failed, whatever was noted.
-    async fn is_transaction_open(&self) -> Result<bool> {
-        match self.client.batch_execute(ASK).await.map_err(using) {
-            Ok(()) => Ok(true),
-            Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => Ok(false),
-            Err(error) if error.sqlstate() == Some(FAILED_TRANSACTION) => Ok(true),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Takes the connection for a `COMMIT` written by hand, so that what others send does not come between the question
-    /// and the commit. A stream has it already.
-    async fn alone_to_commit(&self) -> Result<Option<Alone<'_>>> {
-        let alone = if self.streaming.load(SeqCst) { None } else { Some(self.alone()?) };
-        self.may_commit().await?;
-        Ok(alone)
-    }
-
-    /// Fails where a `COMMIT` written by hand would roll back and report success, and rolls back instead.
-    pub(super) async fn may_commit(&self) -> Result<()> {
-        match self.is_in_transaction().await.map_err(Error::of_commit) {
-            Err(error) if error.kind() == ErrorKind::TransactionAborted => {
-                self.client.batch_execute(&Level::OUTERMOST.rollback_sql()).await.map_err(using)?;
-                self.undone();
-                // For whoever has begun it by other means than by hand.
-                self.note(Traces::ENDED);
-                Err(error)
-            }
-            result => result.map(drop),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The async backend: deadpool and tokio-postgres. Its twin is `blocking`, file by file.
 
+mod by_hand;
 mod checkout;
 mod clock;
 mod connection;
@@ -8,12 +9,14 @@ mod cost;
 mod database;
 mod driver;
 mod frame;
+mod keep;
 mod lease;
 mod line;
 mod manager;
 mod many;
 mod measured;
 mod members;
+mod owed;
 mod request;
 mod running;
 mod seat;

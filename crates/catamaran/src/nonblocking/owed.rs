@@ -1,0 +1,57 @@
+//! What a dropped call leaves to be done before anything else is run.
+
+use std::sync::{MutexGuard, PoisonError, atomic::Ordering::SeqCst};
+
+use super::connection::Connection;
+use crate::{Error, Result, driver_error::using, transaction::Level};
+
+/// What has to be settled before anything else is run.
+#[derive(Default)]
+pub(super) struct Owed {
+    /// The connection was given up, or the server has closed it.
+    pub(super) gone: bool,
+    /// A COPY in did not come to its end: the next answer may be that of another request.
+    pub(super) proof: bool,
+    /// A transaction was rolled back without waiting for the answer.
+    pub(super) rollback: bool,
+    /// Savepoints that were dropped.
+    pub(super) levels: Vec<Level>,
+}
+
+impl Connection {
+    /// Does what is owed, in its order. Dropped or failing midway, the rest is owed still.
+    pub(super) async fn settle(&self) -> Result<()> {
+        if self.owed().gone {
+            return Err(Error::lost());
+        }
+        let _one_at_a_time = self.settling.lock().await;
+        if self.owed().proof {
+            self.prove().await?;
+            self.owed().proof = false;
+        }
+        if self.owed().rollback {
+            if self.is_transaction_open().await? {
+                self.client.batch_execute(&Level::OUTERMOST.rollback_sql()).await.map_err(using)?;
+            }
+            self.ended(Level::OUTERMOST);
+            self.owed().rollback = false;
+        }
+        loop {
+            let Some(level) = self.owed().levels.first().copied() else { break };
+            self.client.batch_execute(&level.rollback_sql()).await.map_err(using)?;
+            self.owed().levels.remove(0);
+        }
+        self.unsettled.store(false, SeqCst);
+        Ok(())
+    }
+
+    /// Notes something that has to be settled before anything else is run.
+    pub(super) fn owe(&self, note: impl FnOnce(&mut Owed)) {
+        note(&mut self.owed());
+        self.unsettled.store(true, SeqCst);
+    }
+
+    pub(super) fn owed(&self) -> MutexGuard<'_, Owed> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
