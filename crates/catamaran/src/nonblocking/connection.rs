@@ -15,7 +15,7 @@ use std::{
 
 use deadpool_postgres::ClientWrapper;
 use futures_core::Stream;
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture};
 use postgres_types::ToSql;
 use tokio::{
     task::{AbortHandle, JoinHandle},
@@ -60,7 +60,7 @@ pub(crate) struct Connection {
     pub(super) unsettled: AtomicBool,
     pub(super) owed: Mutex<Owed>,
     /// Held while that is settled, which several calls of a session may ask for at once.
-    pub(super) settling: tokio::sync::Mutex<()>,
+    pub(super) settles: tokio::sync::Mutex<()>,
     /// The server said goodbye, which the driver notices only at its next read.
     lost: AtomicBool,
     /// A stream, a COPY or many statements have the connection for themselves.
@@ -99,7 +99,7 @@ impl Connection {
             abandoned: AtomicU8::new(Abandoned::Nothing as u8),
             unsettled: AtomicBool::new(false),
             owed: Mutex::default(),
-            settling: tokio::sync::Mutex::new(()),
+            settles: tokio::sync::Mutex::new(()),
             lost: AtomicBool::new(false),
             streaming: AtomicBool::new(false),
             running: AtomicUsize::new(0),
@@ -142,7 +142,10 @@ impl Connection {
     }
 
     pub(crate) async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        let running = self.ready(Abandoned::Statement).await?;
+        let running = self.start(Abandoned::Statement)?;
+        if let Some(settling) = self.settling() {
+            settling.await?;
+        }
         running.done(self.execute_kept(sql, params).await)
     }
 
@@ -157,7 +160,10 @@ impl Connection {
     }
 
     pub(crate) async fn optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        let running = self.ready(Abandoned::Statement).await?;
+        let running = self.start(Abandoned::Statement)?;
+        if let Some(settling) = self.settling() {
+            settling.await?;
+        }
         let mut rows = match self.send(sql, params).await {
             Ok(rows) => pin!(rows),
             Err(error) => return running.done(Err(error)),
@@ -182,7 +188,10 @@ impl Connection {
         params: &[&(dyn ToSql + Sync)],
         mut each: impl FnMut(Row) -> Result<()> + Send,
     ) -> Result<()> {
-        let running = self.ready(Abandoned::Statement).await?;
+        let running = self.start(Abandoned::Statement)?;
+        if let Some(settling) = self.settling() {
+            settling.await?;
+        }
         let mut rows = match self.send(sql, params).await {
             Ok(rows) => pin!(rows),
             Err(error) => return running.done(Err(error)),
@@ -386,16 +395,23 @@ impl Connection {
     /// Begins a request, unless something has the connection for itself.
     pub(super) async fn ready(&self, what: Abandoned) -> Result<Running<'_>> {
         let running = self.start(what)?;
-        if self.unsettled.load(SeqCst) {
-            Box::pin(self.settle()).await?;
+        if let Some(settling) = self.settling() {
+            settling.await?;
         }
         Ok(running)
     }
 
+    /// What has to be done before anything else, which is seldom: no part of the futures of single statements.
+    #[inline]
+    fn settling(&self) -> Option<BoxFuture<'_, Result<()>>> {
+        if self.unsettled.load(SeqCst) { Some(Box::pin(self.settle())) } else { None }
+    }
+
+    #[inline]
     fn start(&self, what: Abandoned) -> Result<Running<'_>> {
         // Counted first: whoever takes the connection for himself looks at the count after that.
         let running = self.mark(what);
-        if self.streaming.load(SeqCst) { running.done(Err(Error::busy())) } else { Ok(running) }
+        if self.streaming.load(SeqCst) { running.refused() } else { Ok(running) }
     }
 
     /// Notes what is going on, for what already has the connection.

@@ -24,7 +24,7 @@ impl Connection {
         if self.owed().gone {
             return Err(Error::lost());
         }
-        let _one_at_a_time = self.settling.lock().await;
+        let _one_at_a_time = self.settles.lock().await;
         if self.owed().proof {
             self.prove().await?;
             self.owed().proof = false;

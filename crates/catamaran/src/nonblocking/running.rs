@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use super::connection::Connection;
-use crate::Result;
+use crate::{Error, Result};
 
 /// What was going on when a call was dropped, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +31,13 @@ impl<'a> Running<'a> {
     pub(super) fn new(connection: &'a Connection, what: Abandoned) -> Self {
         connection.running.fetch_add(1, SeqCst);
         Self { connection, what, over: false }
+    }
+
+    /// Ends it before it has begun.
+    #[cold]
+    pub(super) fn refused(mut self) -> Result<Self> {
+        self.over = true;
+        Err(Error::busy())
     }
 
     pub(super) fn done<T>(mut self, result: Result<T>) -> Result<T> {
