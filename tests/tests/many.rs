@@ -153,7 +153,8 @@ fn a_connection_that_breaks_keeps_all_or_nothing() {
             let asked = scope.spawn(|| many(&db, INSERT, &ids(0..100)));
             let waits = format!("SELECT 1::text FROM pg_locks WHERE pid = {pid} AND NOT granted");
             assert!(eventually(Duration::from_secs(20), || !database.texts(&waits).unwrap().is_empty()), "{db}");
-            assert_eq!(proxy.cut(), 1);
+            // That of the service before may be on its way out still.
+            assert!(proxy.cut() >= 1);
             asked.join().unwrap()
         });
         let error = asked.unwrap_err();
