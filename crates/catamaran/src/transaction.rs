@@ -163,10 +163,13 @@ impl Level {
     /// The statement that keeps what was done on this level, or fails.
     ///
     /// `COMMIT` alone succeeds in a transaction that has failed, which it rolls back, and outside of one. A savepoint is
-    /// refused in both, and then the `COMMIT` behind it in the same message is not run.
-    pub(crate) fn commit_sql(self) -> String {
+    /// refused in both, and then the `COMMIT` behind it in the same message is not run. It is not needed, and spared,
+    /// where the transaction is not `doubtful`: the server has said of all that was sent in it that it is done, and none of
+    /// it can have ended the transaction.
+    pub(crate) fn commit_sql(self, doubtful: bool) -> String {
         match self.0 {
-            0 => "SAVEPOINT catamaran_commit; COMMIT".into(),
+            0 if doubtful => "SAVEPOINT catamaran_commit; COMMIT".into(),
+            0 => "COMMIT".into(),
             depth => format!("RELEASE SAVEPOINT catamaran_{depth}"),
         }
     }
@@ -198,7 +201,9 @@ mod tests {
     fn levels_become_savepoints() {
         let nested = Level::OUTERMOST.next();
         assert_eq!(nested.savepoint_sql(), "SAVEPOINT catamaran_1");
-        assert_eq!(nested.commit_sql(), "RELEASE SAVEPOINT catamaran_1");
+        assert_eq!([true, false].map(|doubtful| nested.commit_sql(doubtful)), ["RELEASE SAVEPOINT catamaran_1"; 2]);
+        assert_eq!(Level::OUTERMOST.commit_sql(true), "SAVEPOINT catamaran_commit; COMMIT");
+        assert_eq!(Level::OUTERMOST.commit_sql(false), "COMMIT");
         assert_eq!(nested.rollback_sql(), "ROLLBACK TO SAVEPOINT catamaran_1; RELEASE SAVEPOINT catamaran_1");
         assert_eq!(Level::OUTERMOST.rollback_sql(), "ROLLBACK");
     }

@@ -70,6 +70,9 @@ pub(crate) struct Open {
     /// The driver knows types whose fields have names.
     pub(super) composites: bool,
     pub(super) followed: Followed,
+    /// What was asked for since the transaction began, and of how much of it the server has said that it is done.
+    asked: u64,
+    answered: u64,
     /// Not to be used again: the server said goodbye, which the driver notices only at its next read, or nobody knows
     /// what the server is doing.
     pub(super) lost: bool,
@@ -96,6 +99,8 @@ impl Connection {
             unproved: false,
             composites: false,
             followed: Followed::default(),
+            asked: 0,
+            answered: 0,
             lost: false,
         };
         Self { open: Mutex::new(Some(open)), canceller, cancelled, permit, statements, listed: Listed::default() }
@@ -109,6 +114,7 @@ impl Connection {
     pub(crate) fn with<T>(&self, run: impl FnOnce(&mut Open) -> Result<T>) -> Result<T> {
         let mut slot = self.slot();
         let open = slot.as_mut().ok_or_else(Error::busy)?;
+        open.asked += 1;
         let result = open.ready().and_then(|()| run(open));
         open.note_failure(&result);
         result
@@ -225,7 +231,13 @@ impl Open {
             let (kept, was_kept) = self.keep_for(sql, params)?;
             match run(&mut self.client, &kept).map_err(using) {
                 Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
-                result => return result,
+                Ok(value) => {
+                    if kept.traces == Traces::NONE {
+                        self.answered += 1;
+                    }
+                    return Ok(value);
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -258,7 +270,17 @@ impl Open {
         self.ended(level);
         self.note(Traces::TRANSACTION);
         self.statements().runs(sql);
-        self.client.batch_execute(sql).map_err(using)
+        self.client.batch_execute(sql).map_err(using)?;
+        if level.is_outermost() {
+            (self.asked, self.answered) = (1, 0);
+        }
+        self.answered += 1;
+        Ok(())
+    }
+
+    /// Whether something of the transaction was not answered, or not with success, the request that asks left aside.
+    fn is_doubtful(&self) -> bool {
+        self.asked != self.answered + 1
     }
 
     /// Commits, or fails if the server has not; see [`Level::commit_sql`].
@@ -267,7 +289,9 @@ impl Open {
             // What is open now, if anything, is not what was begun.
             return Err(Error::transaction_ended());
         }
-        self.client.batch_execute(&level.commit_sql()).map_err(using).map_err(Error::of_commit)?;
+        let commit = level.commit_sql(self.is_doubtful());
+        self.client.batch_execute(&commit).map_err(using).map_err(Error::of_commit)?;
+        self.answered += 1;
         self.ended(level);
         Ok(())
     }
@@ -276,6 +300,7 @@ impl Open {
     pub(crate) fn rollback(&mut self, level: Level) -> Result<()> {
         let was_ended = level.is_outermost() && self.traces.has(Traces::ENDED);
         self.rolls_back(level)?;
+        self.answered += 1;
         if was_ended { Err(Error::transaction_ended()) } else { Ok(()) }
     }
 

@@ -63,6 +63,8 @@ pub(crate) struct Connection {
     pub(super) settles: tokio::sync::Mutex<()>,
     /// The server said goodbye, which the driver notices only at its next read.
     lost: AtomicBool,
+    /// See [`is_doubtful`](Self::is_doubtful).
+    pub(super) doubted: AtomicBool,
     /// A stream, a COPY or many statements have the connection for themselves.
     pub(super) streaming: AtomicBool,
     /// The requests on their way.
@@ -101,6 +103,7 @@ impl Connection {
             owed: Mutex::default(),
             settles: tokio::sync::Mutex::new(()),
             lost: AtomicBool::new(false),
+            doubted: AtomicBool::new(true),
             streaming: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             composites: AtomicBool::new(false),
@@ -146,7 +149,7 @@ impl Connection {
         if let Some(settling) = self.settling() {
             settling.await?;
         }
-        running.done(self.execute_kept(sql, params).await)
+        running.answered(self.execute_kept(sql, params).await)
     }
 
     pub(crate) async fn all(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
@@ -176,7 +179,7 @@ impl Connection {
                     count += 1;
                 }
                 Some(Err(error)) => return running.done(Err(using(error))),
-                None => return running.done(row_count::at_most_one(count).map(|()| first.map(Row::from_driver))),
+                None => return running.answered(row_count::at_most_one(count).map(|()| first.map(Row::from_driver))),
             }
         }
     }
@@ -201,7 +204,7 @@ impl Connection {
                 // Dropped by an error, the statement counts as abandoned.
                 Some(Ok(row)) => each(Row::from_driver(row))?,
                 Some(Err(error)) => return running.done(Err(using(error))),
-                None => return running.done(Ok(())),
+                None => return running.answered(Ok(())),
             }
         }
     }
@@ -249,13 +252,16 @@ impl Connection {
         self.begins(level);
         self.statements().runs(sql);
         *open = true;
-        running.done(self.client.batch_execute(sql).await.map_err(using))
+        running.answered(self.client.batch_execute(sql).await.map_err(using))
     }
 
     /// Notes that a level of a transaction begins.
     pub(super) fn begins(&self, level: Level) {
         self.ended(level);
         self.note(Traces::TRANSACTION);
+        if level.is_outermost() {
+            self.doubted.store(false, SeqCst);
+        }
     }
 
     /// Commits, or fails if the server has not; see [`Level::commit_sql`]. A level that was refused its commit is `open`
@@ -269,9 +275,10 @@ impl Connection {
         // A savepoint that is being released must not be rolled back: if it is gone by then, that fails what is around
         // it. Behind a `COMMIT` a rollback does nothing, or what is needed.
         *open = level.is_outermost();
-        let committed = self.client.batch_execute(&level.commit_sql()).await.map_err(using).map_err(Error::of_commit);
+        let commit = level.commit_sql(self.is_doubtful());
+        let committed = self.client.batch_execute(&commit).await.map_err(using).map_err(Error::of_commit);
         *open = committed.is_err();
-        running.done(committed)?;
+        running.answered(committed)?;
         self.ended(level);
         Ok(())
     }
@@ -285,7 +292,7 @@ impl Connection {
         *open = level.is_outermost();
         let rolled_back = self.client.batch_execute(&level.rollback_sql()).await.map_err(using);
         *open = rolled_back.is_err();
-        running.done(rolled_back)?;
+        running.answered(rolled_back)?;
         self.rolled_back();
         self.ended(level);
         if was_ended { Err(Error::transaction_ended()) } else { Ok(()) }
@@ -367,6 +374,9 @@ impl Connection {
     }
 
     pub(super) fn note(&self, traces: Traces) {
+        if traces != Traces::TRANSACTION {
+            self.doubted.store(true, SeqCst);
+        }
         if self.left().unsettled_by(traces) {
             self.statements().clear();
         }

@@ -80,7 +80,7 @@ impl<C: Deref<Target = Connection>> Frame<C> {
         if let Err(error) = self.committing() {
             return self.end(Err(error)).await;
         }
-        let committed = self.connection.client.batch_execute(&Level::OUTERMOST.commit_sql()).await.map_err(using);
+        let committed = self.connection.client.batch_execute(&Level::OUTERMOST.commit_sql(true)).await.map_err(using);
         self.end(committed).await
     }
 

@@ -69,7 +69,7 @@ impl Connection {
             // The driver's own statements for looking up types are gone, and it makes them once.
             self.cut();
         }
-        let statement = running.done(prepared)?;
+        let statement = running.answered(prepared)?;
         self.note_composites(&statement);
         Ok(statement)
     }

@@ -114,7 +114,7 @@ impl Connection {
             let ends = range.end == many.len() && !flight.is_doomed();
             if let Some(frame) = own.as_mut().and_then(|entered| entered.as_mut()).filter(|_| ends) {
                 frame.committing()?;
-                flight.send(None, self.plain(Level::OUTERMOST.commit_sql()), &bytes).await;
+                flight.send(None, self.plain(Level::OUTERMOST.commit_sql(true)), &bytes).await;
             }
             while !flight.sent.is_empty() {
                 flight.answer(many, outcomes).await?;
