@@ -8,7 +8,7 @@ use catamaran::{
     AsyncDatabaseService, AsyncExecutor as _, Batch, Config, DeadpoolDatabase, Error, ErrorKind, R2d2Database, Result,
     TransactionOptions, prelude::*,
 };
-use catamaran_testkit::{Database, shared};
+use catamaran_testkit::{Database, Proxy, shared};
 use catamaran_tests::hull::{Hull, both};
 use tokio::runtime::Runtime;
 
@@ -219,4 +219,40 @@ fn calls_beside_a_hand_written_end_are_each_on_their_own() {
         }
         assert!(busy + committed > 0);
     });
+}
+
+#[test]
+fn a_commit_is_proved_by_a_savepoint_unless_the_server_has_said_that_all_is_done() {
+    let database = database();
+    let proxy = Proxy::start(database.server()).unwrap();
+    let config = Config::from_url(&database.url_via(proxy.address())).unwrap().max_size(1);
+    proxy.capture(true);
+    for db in both(&config).unwrap() {
+        for (texts, proved) in [
+            (&[][..], false),
+            (&["INSERT INTO t VALUES (1)", "SELECT count(*) FROM t", "LOCK TABLE t"], false),
+            // What was not done, though the server may have undone it.
+            (&["SAVEPOINT s", "SELECT 1 / 0", "ROLLBACK TO SAVEPOINT s"], true),
+            (&["SELECT no_such_column"], true),
+            // Of what does more than read and change rows, nothing is concluded.
+            (&["SET LOCAL lock_timeout = 0"], true),
+            (&["CREATE TEMPORARY TABLE u (id int8)"], true),
+            (&["SAVEPOINT s", "ROLLBACK TO SAVEPOINT s"], true),
+        ] {
+            let before: Vec<usize> = proxy.captured().iter().map(Vec::len).collect();
+            let tx = db.begin(TransactionOptions::new()).unwrap();
+            for text in texts {
+                let _ = tx.execute(text, &[]);
+            }
+            let committed = tx.commit();
+            let captured = proxy.captured().into_iter().enumerate();
+            let sent: Vec<u8> =
+                captured.flat_map(|(at, all)| all[before.get(at).copied().unwrap_or_default()..].to_vec()).collect();
+            let fails = texts.last().is_some_and(|last| last.contains("no_such"));
+            let sends = |text: &[u8]| sent.windows(text.len()).any(|part| part == text);
+            assert_eq!(committed.is_ok(), !fails, "{db}, {texts:?}: {committed:?}");
+            assert!(sends(b"COMMIT\0"), "{db}, {texts:?}");
+            assert_eq!(sends(b"SAVEPOINT catamaran_commit; COMMIT\0"), proved, "{db}, {texts:?}");
+        }
+    }
 }

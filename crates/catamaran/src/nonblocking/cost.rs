@@ -125,6 +125,7 @@ impl Costs {
         }
     }
 
+    #[inline]
     pub(crate) fn of(&mut self, sql: &str) -> Arc<Cost> {
         let recent = &mut self.recent[place(sql)];
         if let Some((_, cost)) = recent.as_ref().filter(|(text, _)| **text == *sql) {

@@ -105,6 +105,7 @@ impl State {
     /// The first member on which the backlog stays within the budget: a read keeps few connections busy, so that the
     /// others are free for who needs one alone. A write takes an idle one, since those that run together are committed
     /// together.
+    #[inline]
     pub(super) fn room(
         &mut self,
         now: Nanos,

@@ -20,49 +20,69 @@ pub(super) enum Abandoned {
     Prepare,
 }
 
-/// A request on its way. Whatever does not end with [`answered`](Self::answered) makes its transaction doubtful. Dropped before it is done, it marks the connection.
+/// How a request has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Nobody has waited for it.
+    Dropped,
+    Over,
+    /// The server has said that all that was asked for is done.
+    Answered,
+}
+
+/// A request on its way. Dropped before it is done, it marks the connection; whatever does not end with
+/// [`answered`](Self::answered) makes the transaction doubtful that it is in.
 pub(super) struct Running<'a> {
     connection: &'a Connection,
     what: Abandoned,
-    over: bool,
-    answered: bool,
+    end: End,
 }
 
 impl<'a> Running<'a> {
     pub(super) fn new(connection: &'a Connection, what: Abandoned) -> Self {
         connection.running.fetch_add(1, SeqCst);
-        Self { connection, what, over: false, answered: false }
+        Self { connection, what, end: End::Dropped }
     }
 
     /// Ends it before it has begun.
     #[cold]
     pub(super) fn refused(mut self) -> Result<Self> {
-        self.over = true;
+        self.end = End::Over;
         Err(Error::busy())
     }
 
-    /// The same with a result that is `Ok` only if the server has said that all that was asked for is done.
-    pub(super) fn answered<T>(mut self, result: Result<T>) -> Result<T> {
-        self.answered = result.is_ok();
-        self.done(result)
-    }
-
     pub(super) fn done<T>(mut self, result: Result<T>) -> Result<T> {
-        self.over = true;
+        self.end = End::Over;
         self.connection.note_failure(&result);
         result
+    }
+
+    /// The same with a result that is `Ok` only if the server has said that all that was asked for is done.
+    #[inline]
+    pub(super) fn answered<T>(mut self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            return self.done(result);
+        }
+        self.end = End::Answered;
+        result
+    }
+
+    #[cold]
+    fn mark(&self) {
+        self.connection.doubted.store(true, SeqCst);
+        if self.end == End::Dropped {
+            self.connection.abandon(self.what);
+        }
     }
 }
 
 impl Drop for Running<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if !self.answered {
-            self.connection.doubted.store(true, SeqCst);
+        if self.end != End::Answered {
+            self.mark();
         }
         self.connection.running.fetch_sub(1, SeqCst);
-        if !self.over {
-            self.connection.abandon(self.what);
-        }
     }
 }
 

@@ -34,7 +34,9 @@ pub(crate) fn decode_accepted<'a, T: FromSql<'a>>(
     name: &str,
 ) -> Result<T> {
     let read = match raw {
-        Some(raw) if !is_plain(type_name::<T>()) && edges::possible(ty) => decode_looking(ty, raw, name),
+        Some(raw) if !is_plain(type_name::<T>()) && edges::possible(ty) && !edges::is_near(ty, raw) => {
+            decode_looking(ty, raw, name)
+        }
         _ => T::from_sql_nullable(ty, raw),
     };
     match read {

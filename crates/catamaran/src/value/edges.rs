@@ -69,6 +69,16 @@ const INSTANTS: [&str; 6] = [
     "chrono::naive::date::NaiveDate",
 ];
 
+/// A year that every type knows, to either side of 2000, in microseconds.
+const NEAR: u64 = 300 * 365 * 86_400 * 1_000_000;
+
+/// Whether the bytes are those of a time that every type knows.
+#[inline]
+pub(super) fn is_near(ty: &Type, raw: &[u8]) -> bool {
+    let micros = raw.try_into().map(i64::from_be_bytes);
+    matches!(*ty, Type::TIMESTAMPTZ | Type::TIMESTAMP) && micros.is_ok_and(|micros| micros.unsigned_abs() < NEAR)
+}
+
 /// Whether bytes of the type are to be looked at. Most are what they are.
 #[inline]
 pub(super) fn possible(ty: &Type) -> bool {
@@ -188,9 +198,6 @@ fn numeric(reader: Reader<'_>, rust: &str) -> Result<Reading, Misfit> {
 }
 
 fn timestamp(mut reader: Reader<'_>, rust: &str) -> Result<Reading, Misfit> {
-    /// A year that every type knows, to either side of 2000.
-    const NEAR: u64 = 300 * 365 * 86_400 * 1_000_000;
-
     let micros = reader.i64()?;
     if micros.unsigned_abs() < NEAR {
         return Ok(Reading::Plain);
