@@ -21,7 +21,7 @@ use tokio::{
     task::{AbortHandle, JoinHandle},
     time::timeout,
 };
-use tokio_postgres::{CancelToken, Client, RowStream};
+use tokio_postgres::{CancelToken, Client};
 
 use super::{
     driver::Crowded,
@@ -36,7 +36,6 @@ use crate::{
     kinds::Followed,
     row::Column,
     row_count,
-    stale::RUNS,
     statement_cache::StatementCache,
     tls::Connector,
     traces::{CLEANING, GRACE, Traces, Travel, check_sendable, commits},
@@ -146,8 +145,8 @@ impl Connection {
 
     pub(crate) async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
         let running = self.start(Abandoned::Statement)?;
-        if let Some(settling) = self.settling() {
-            settling.await?;
+        if self.unsettled.load(SeqCst) {
+            self.settling().await?;
         }
         running.answered(self.execute_kept(sql, params).await)
     }
@@ -164,8 +163,8 @@ impl Connection {
 
     pub(crate) async fn optional(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
         let running = self.start(Abandoned::Statement)?;
-        if let Some(settling) = self.settling() {
-            settling.await?;
+        if self.unsettled.load(SeqCst) {
+            self.settling().await?;
         }
         let mut rows = match self.send(sql, params).await {
             Ok(rows) => pin!(rows),
@@ -192,8 +191,8 @@ impl Connection {
         mut each: impl FnMut(Row) -> Result<()> + Send,
     ) -> Result<()> {
         let running = self.start(Abandoned::Statement)?;
-        if let Some(settling) = self.settling() {
-            settling.await?;
+        if self.unsettled.load(SeqCst) {
+            self.settling().await?;
         }
         let mut rows = match self.send(sql, params).await {
             Ok(rows) => pin!(rows),
@@ -374,9 +373,6 @@ impl Connection {
     }
 
     pub(super) fn note(&self, traces: Traces) {
-        if traces != Traces::TRANSACTION {
-            self.doubted.store(true, SeqCst);
-        }
         if self.left().unsettled_by(traces) {
             self.statements().clear();
         }
@@ -405,16 +401,16 @@ impl Connection {
     /// Begins a request, unless something has the connection for itself.
     pub(super) async fn ready(&self, what: Abandoned) -> Result<Running<'_>> {
         let running = self.start(what)?;
-        if let Some(settling) = self.settling() {
-            settling.await?;
+        if self.unsettled.load(SeqCst) {
+            self.settling().await?;
         }
         Ok(running)
     }
 
     /// What has to be done before anything else, which is seldom: no part of the futures of single statements.
-    #[inline]
-    fn settling(&self) -> Option<BoxFuture<'_, Result<()>>> {
-        if self.unsettled.load(SeqCst) { Some(Box::pin(self.settle())) } else { None }
+    #[cold]
+    fn settling(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.settle())
     }
 
     #[inline]
@@ -440,41 +436,6 @@ impl Connection {
     pub(super) fn undone(&self) {
         self.rolled_back();
         self.ended(Level::OUTERMOST);
-    }
-
-    async fn execute_kept(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        let mut runs = 1;
-        loop {
-            let (kept, was_kept) = self.keep(sql).await?;
-            kept.check_for(Travel::Rows, params.len())?;
-            self.note_of(&kept);
-            let _alone = if kept.commits { Box::pin(self.alone_to_commit()).await? } else { None };
-            match self.client.execute(&kept.statement, params).await.map_err(using) {
-                Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
-                result => return result,
-            }
-        }
-    }
-
-    /// Sends a statement and waits until the server has accepted it.
-    async fn send(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream> {
-        let mut runs = 1;
-        loop {
-            let (kept, was_kept) = match self.kept(sql) {
-                Some(kept) => (kept, true),
-                None => (Box::pin(self.prepare_kept(sql)).await?, false),
-            };
-            kept.check_for(Travel::Rows, params.len())?;
-            self.note_of(&kept);
-            let _alone = if kept.commits { Box::pin(self.alone_to_commit()).await? } else { None };
-            // The driver's future is large: on its own it fits what an allocator keeps at hand, and made where it stays
-            // it is not moved.
-            let sending = Box::write(Box::new_uninit(), self.client.query_raw(&kept.statement, params.iter().copied()));
-            match Box::into_pin(sending).await.map_err(using) {
-                Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
-                result => return result,
-            }
-        }
     }
 
     pub(super) fn statements(&self) -> std::sync::MutexGuard<'_, StatementCache> {

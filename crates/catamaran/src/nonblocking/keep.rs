@@ -1,7 +1,7 @@
 //! The statements that a connection keeps: found by their text, prepared where they are missing, and forgotten when they may
 //! not fit any more.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use tokio_postgres::Statement;
 
@@ -33,9 +33,10 @@ impl Connection {
         statements.get(sql)
     }
 
-    /// Notes what running a statement may leave.
+    /// Notes what running a statement may leave, of which nothing is concluded about the transaction that it is in.
     pub(super) fn note_of(&self, kept: &Kept) {
         if kept.traces != Traces::NONE {
+            self.doubted.store(true, SeqCst);
             self.note(kept.traces);
         }
     }

@@ -20,6 +20,7 @@ mod owed;
 mod request;
 mod running;
 mod seat;
+mod send;
 mod sharing;
 mod stream;
 mod transaction;

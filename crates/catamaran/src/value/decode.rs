@@ -26,7 +26,7 @@ pub(super) fn decode<'a, T: FromSql<'a>>(what: &dyn fmt::Display, ty: &Type, raw
 
 /// Reads bytes of a type that `T` is known to accept. Errors call `T` by the name given, since it may be a wrapper that
 /// the caller does not know of.
-#[inline]
+#[inline(always)]
 pub(crate) fn decode_accepted<'a, T: FromSql<'a>>(
     what: &dyn fmt::Display,
     ty: &Type,
@@ -34,7 +34,7 @@ pub(crate) fn decode_accepted<'a, T: FromSql<'a>>(
     name: &str,
 ) -> Result<T> {
     let read = match raw {
-        Some(raw) if !is_plain(type_name::<T>()) && edges::possible(ty) && !edges::is_near(ty, raw) => {
+        Some(raw) if !is_plain(type_name::<T>()) && !edges::is_near(ty, raw) && edges::possible(ty) => {
             decode_looking(ty, raw, name)
         }
         _ => T::from_sql_nullable(ty, raw),

@@ -1,0 +1,59 @@
+//! Running one statement, and once more for as long as what was kept does not fit any more.
+
+use futures_util::future::BoxFuture;
+use postgres_types::ToSql;
+use tokio_postgres::RowStream;
+
+use super::connection::Connection;
+use crate::{Result, driver_error::using, stale::RUNS, statement_cache::Kept, traces::Travel};
+
+impl Connection {
+    pub(super) async fn execute_kept(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        let mut runs = 1;
+        loop {
+            let (kept, was_kept) = self.keep(sql).await?;
+            kept.check_for(Travel::Rows, params.len())?;
+            self.note_of(&kept);
+            let _alone = if kept.commits { Box::pin(self.alone_to_commit()).await? } else { None };
+            match self.client.execute(&kept.statement, params).await.map_err(using) {
+                Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
+                result => return result,
+            }
+        }
+    }
+
+    /// Sends a statement and waits until the server has accepted it.
+    pub(super) async fn send(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream> {
+        let mut runs = 1;
+        loop {
+            let (kept, was_kept) = match self.kept(sql) {
+                Some(kept) => (kept, true),
+                None => (Box::pin(self.prepare_kept(sql)).await?, false),
+            };
+            kept.check_for(Travel::Rows, params.len())?;
+            self.note_of(&kept);
+            if kept.commits {
+                return self.send_commit(&kept, params).await;
+            }
+            // The driver's future is large: on its own it fits what an allocator keeps at hand, and made where it stays
+            // it is not moved.
+            let sending = Box::write(Box::new_uninit(), self.client.query_raw(&kept.statement, params.iter().copied()));
+            match Box::into_pin(sending).await.map_err(using) {
+                Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
+                result => return result,
+            }
+        }
+    }
+
+    /// Sends a `COMMIT` written by hand, which is seldom: no part of the futures of other statements.
+    fn send_commit<'a>(
+        &'a self,
+        kept: &'a Kept,
+        params: &'a [&(dyn ToSql + Sync)],
+    ) -> BoxFuture<'a, Result<RowStream>> {
+        Box::pin(async move {
+            let _alone = self.alone_to_commit().await?;
+            self.client.query_raw(&kept.statement, params.iter().copied()).await.map_err(using)
+        })
+    }
+}
