@@ -190,8 +190,24 @@ impl Open {
         on!(self, Open, tx => tx.execute(sql, params))
     }
 
+    pub fn batch_execute(&self, sql: &str) -> Result<()> {
+        on!(self, Open, tx => tx.batch_execute(sql))
+    }
+
+    /// Begins a savepoint and drops it.
+    pub fn savepoint(&mut self) -> Result<()> {
+        match self {
+            Self::Blocking(tx) => tx.savepoint().map(drop),
+            Self::Async(tx) => RUNTIME.block_on(async { tx.savepoint().await.map(drop) }),
+        }
+    }
+
     pub fn commit(self) -> Result<()> {
         on!(self, Open, tx => tx.commit())
+    }
+
+    pub fn rollback(self) -> Result<()> {
+        on!(self, Open, tx => tx.rollback())
     }
 
     /// Drops the transaction where its service's handlers would.

@@ -156,15 +156,22 @@ fn a_closure_that_commits_by_hand_is_not_run_again() {
     }
     let database = database();
     let options = || TransactionOptions::new().retries(3);
-    for by_hand in [true, false] {
+    let kill = |pid: i32| database.execute(&format!("SELECT pg_terminate_backend({pid}, 5000)")).unwrap();
+    // A rollback that was not done on a connection that was lost says nothing of a commit before it.
+    for (by_hand, killed) in [(true, false), (true, true), (false, true), (false, false)] {
         let rows = if by_hand { vec![1] } else { vec![] };
         let db = R2d2Database::new(config(&database)).unwrap();
         let failed = db.transaction(options(), |tx| {
             tx.execute(INSERT, &[&1i64])?;
+            let pid = tx.fetch_one("SELECT pg_backend_pid()", &[])?.get(0)?;
             if by_hand {
                 tx.execute("COMMIT", &[])?;
             }
-            tx.batch_execute(&again())
+            let failed = tx.batch_execute(&again());
+            if killed {
+                kill(pid);
+            }
+            failed
         });
         assert_eq!((failed.map_err(|error: Error| error.is_retryable()), kept(&database)), (Err(true), rows.clone()));
         Runtime::new().unwrap().block_on(async {
@@ -172,14 +179,102 @@ fn a_closure_that_commits_by_hand_is_not_run_again() {
             let failed = db
                 .transaction(options(), async move |tx| {
                     tx.execute(INSERT, &[&1i64]).await?;
+                    let pid = tx.fetch_one("SELECT pg_backend_pid()", &[]).await?.get(0)?;
                     if by_hand {
                         tx.execute("COMMIT", &[]).await?;
                     }
-                    tx.batch_execute(&again()).await
+                    let failed = tx.batch_execute(&again()).await;
+                    if killed {
+                        kill(pid);
+                    }
+                    failed
                 })
                 .await;
             assert_eq!((failed.map_err(|error: Error| error.is_retryable()), kept(&database)), (Err(true), rows));
         });
+    }
+}
+
+#[test]
+fn an_end_within_a_text_is_found_wherever_it_stands() {
+    let database = database();
+    for db in both(&config(&database)).unwrap() {
+        for (text, commit, rollback, rows) in [
+            (r"SELECT 'C:\'; ROLLBACK; BEGIN; SELECT 'x'", false, false, [0, 0]),
+            (r"SELECT 'C:\'; COMMIT; SELECT 'x'", false, false, [1, 1]),
+            (r"SELECT 'C:\'; COMMIT; BEGIN; SELECT 'x'", false, false, [1, 1]),
+            ("SELECT true AS atomic; END; BEGIN", false, false, [1, 1]),
+            ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; DROP FUNCTION f; END", false, false, [1, 1]),
+            ("CREATE TEMPORARY TABLE u (begin int8); SELECT 1 AS atomic; END", false, false, [1, 1]),
+            // What only looks like an end is none.
+            ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; DROP FUNCTION f", true, true, [1, 0]),
+            (r"SET LOCAL standard_conforming_strings = off", true, true, [1, 0]),
+            (r"SELECT E'a\'; ROLLBACK; BEGIN; --'", true, true, [1, 0]),
+        ] {
+            let begin = || {
+                let tx = db.begin(TransactionOptions::new()).unwrap();
+                tx.execute(INSERT, &[&1i64]).unwrap();
+                tx.batch_execute(text).unwrap_or_else(|error| panic!("{db}, {text}: {error}"));
+                if text.starts_with("SET LOCAL") {
+                    tx.batch_execute(r"SELECT 'a\'; ROLLBACK; BEGIN; --'").unwrap();
+                }
+                tx
+            };
+            let ended = |ok| if ok { Ok(()) } else { Err(ErrorKind::TransactionEnded) };
+            let committed = begin().commit().map_err(|error| error.kind());
+            assert_eq!((committed, kept(&database).len()), (ended(commit), rows[0]), "commit, {db}, {text}");
+            let rolled_back = begin().rollback().map_err(|error| error.kind());
+            assert_eq!((rolled_back, kept(&database).len()), (ended(rollback), rows[1]), "rollback, {db}, {text}");
+        }
+    }
+}
+
+#[test]
+fn a_savepoint_that_is_refused_is_not_owed() {
+    let database = database();
+    for db in both(&config(&database)).unwrap() {
+        let mut tx = db.begin(TransactionOptions::new()).unwrap();
+        tx.execute("SELECT 1 / 0", &[]).unwrap_err();
+        assert_eq!(tx.savepoint().unwrap_err().sqlstate(), Some("25P02"), "{db}");
+        assert_eq!(tx.execute("SELECT 1", &[]).unwrap_err().sqlstate(), Some("25P02"), "{db}");
+        assert_eq!(tx.commit().unwrap_err().kind(), ErrorKind::TransactionAborted, "{db}");
+        // One that was begun is.
+        let mut tx = db.begin(TransactionOptions::new()).unwrap();
+        tx.savepoint().unwrap();
+        tx.execute(INSERT, &[&1i64]).unwrap();
+        tx.commit().unwrap();
+        assert_eq!(kept(&database), [1], "{db}");
+    }
+}
+
+#[test]
+fn a_parameter_that_panics_spares_the_next_caller() {
+    #[derive(Debug)]
+    struct Boom;
+
+    impl catamaran::ToSql for Boom {
+        fn to_sql(
+            &self,
+            _: &postgres_types::Type,
+            _: &mut postgres_types::private::BytesMut,
+        ) -> std::result::Result<postgres_types::IsNull, Box<dyn std::error::Error + Sync + Send>> {
+            panic!("as a user's own code may")
+        }
+
+        fn accepts(_: &postgres_types::Type) -> bool {
+            true
+        }
+
+        postgres_types::to_sql_checked!();
+    }
+
+    let database = database();
+    for db in both(&config(&database)).unwrap() {
+        for _ in 0..3 {
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| db.execute(INSERT, &[&Boom])));
+            assert!(panicked.is_err(), "{db}");
+            next_is_kept(&db, &database, "a panic");
+        }
     }
 }
 

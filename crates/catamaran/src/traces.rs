@@ -60,6 +60,20 @@ const RUN_BY_OTHERS: &[&str] = &["set", "reset", "create", "listen", "declare"];
 /// Words of which the server makes a date or a time where it reads a literal.
 const MOMENTS: &[&str] = &["now", "today", "tomorrow", "yesterday"];
 
+/// Types of which the server makes an object's number where it reads a literal, and is not told when that is another.
+const NAMED_OBJECTS: &[&str] = &[
+    "regcollation",
+    "regconfig",
+    "regdictionary",
+    "regnamespace",
+    "regoper",
+    "regoperator",
+    "regproc",
+    "regprocedure",
+    "regrole",
+    "regtype",
+];
+
 /// Parts of names that tell of something left behind wherever they stand, also in literals.
 const TELLING: &[(&str, Traces)] = &[
     ("search_path", Traces::SCHEMA),
@@ -90,6 +104,29 @@ pub(crate) fn commits(sql: &str) -> bool {
         () if first.is("commit") => !second("prepared"),
         () if first.is("prepare") => second("transaction"),
         () => first.is("end"),
+    })
+}
+
+/// Whether it hinges on the setting `standard_conforming_strings` if a text ends a whole transaction.
+pub(crate) fn hinges_on_backslashes(sql: &str) -> bool {
+    let (_, [plain, escaping]) = Traces::read(sql);
+    plain != escaping && sql.contains('\\')
+}
+
+/// Whether a statement begins a function's body `BEGIN ATOMIC … END`, the statements of which are apart here.
+fn opens_body(tokens: &[Token<'_>]) -> bool {
+    let creates = tokens.first().is_some_and(|first| first.is("create"));
+    if !creates || !tokens.iter().take(4).any(|token| token.is_one_of(&["function", "procedure"])) {
+        return false;
+    }
+    let mut depth = 0_usize;
+    tokens.windows(2).any(|pair| {
+        match pair[0].text {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && pair[0].is("begin") && pair[1].is("atomic")
     })
 }
 
@@ -193,21 +230,32 @@ impl Traces {
         Self::of_batch(sql)
     }
 
-    /// What a text of several statements may leave.
+    /// What a text of several statements may leave. A commit is refused for an end of the transaction, and so it is told
+    /// only if it is there however the text is read.
     pub(crate) fn of_batch(sql: &str) -> Self {
-        let mut traces = Self::NONE;
-        // The body of a function has an `END` of its own.
-        let (mut atomic, mut ended) = (false, [false; 2]);
+        let (traces, [plain, escaping]) = Self::read(sql);
+        if plain && (escaping || !sql.contains('\\')) { traces.and(Self::ENDED) } else { traces }
+    }
+
+    /// The same, where it is known whether a backslash escapes in every literal.
+    pub(crate) fn of_batch_where(sql: &str, escaping: bool) -> Self {
+        let (traces, ended) = Self::read(sql);
+        if ended[usize::from(escaping)] { traces.and(Self::ENDED) } else { traces }
+    }
+
+    /// What a text may leave, and whether it ends a whole transaction as a text without and with escaping backslashes.
+    fn read(sql: &str) -> (Self, [bool; 2]) {
+        let (mut traces, mut in_body, mut ended) = (Self::NONE, [false; 2], [false; 2]);
         each_statement(sql, |escaping, tokens| {
-            atomic |= tokens.iter().any(|token| token.is("atomic"));
+            let at = usize::from(escaping);
             let told = Self::of_tokens(tokens);
-            let ends_body = atomic && tokens.first().is_some_and(|first| first.is("end"));
-            ended[usize::from(escaping)] |= told.has(Self::ENDED) && !ends_body;
+            // The body of a function has an `END` of its own.
+            let ends_body = in_body[at] && tokens.first().is_some_and(|first| first.is("end"));
+            in_body[at] = opens_body(tokens) || in_body[at] && !ends_body;
+            ended[at] |= told.has(Self::ENDED) && !ends_body;
             traces = traces.and(told.without(Self::ENDED));
         });
-        // A commit is refused for this, and only for what is there however the text is read.
-        let [plain, escaping] = ended;
-        if plain && (escaping || !sql.contains('\\')) { traces.and(Self::ENDED) } else { traces }
+        (traces, ended)
     }
 
     fn of_tokens(tokens: &[Token<'_>]) -> Self {
@@ -252,6 +300,7 @@ impl Traces {
             }
             // The backslash of what follows is another character.
             Form::Word if token.is("uescape") => traces = traces.and(Self::CHANGED).and(Self::EVERYTHING),
+            Form::Word if token.is_one_of(NAMED_OBJECTS) => traces = traces.and(Self::MOMENT),
             Form::Word if token.is("set_config") && keeps_meaning(tokens.get(index..).unwrap_or_default()) => {
                 traces = traces.and(Self::SESSION);
             }

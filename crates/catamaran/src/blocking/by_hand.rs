@@ -4,8 +4,8 @@ use super::connection::Open;
 use crate::{
     Error, ErrorKind, Result,
     driver_error::using,
-    many::{ASK, NO_TRANSACTION},
-    traces::Traces,
+    many::{ASK, ASK_STRINGS, FAILED_TRANSACTION, NO_TRANSACTION, escapes},
+    traces::{Traces, hinges_on_backslashes},
     transaction::Level,
 };
 
@@ -19,6 +19,20 @@ impl Open {
             Ok(()) => Ok(true),
             // Nothing is forgotten for it: the statement to come may begin one, and was noted.
             Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a text of several statements may leave. The server is asked how it reads strings if it hinges on that whether
+    /// the text ends the transaction.
+    pub(super) fn traces_of(&mut self, sql: &str) -> Result<Traces> {
+        if !self.left().has(Traces::TRANSACTION) || !hinges_on_backslashes(sql) {
+            return Ok(Traces::of_batch(sql));
+        }
+        match self.client.simple_query(ASK_STRINGS).map_err(using) {
+            Ok(messages) => Ok(Traces::of_batch_where(sql, escapes(&messages))),
+            // It will be refused.
+            Err(error) if error.sqlstate() == Some(FAILED_TRANSACTION) => Ok(Traces::of_batch(sql)),
             Err(error) => Err(error),
         }
     }

@@ -229,7 +229,8 @@ impl Open {
         let mut runs = 1;
         loop {
             let (kept, was_kept) = self.keep_for(sql, params)?;
-            match run(&mut self.client, &kept).map_err(using) {
+            let run = self.unless_it_panics(|client| run(client, &kept));
+            match run.map_err(using) {
                 Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
                 Ok(value) => {
                     if kept.traces == Traces::NONE {
@@ -242,10 +243,19 @@ impl Open {
         }
     }
 
+    /// Has the driver encode parameters. One that panics leaves half a message in its buffer, in front of the next one.
+    pub(super) fn unless_it_panics<T>(&mut self, run: impl FnOnce(&mut Client) -> T) -> T {
+        let lost = std::mem::replace(&mut self.lost, true);
+        let done = run(&mut self.client);
+        self.lost = lost;
+        done
+    }
+
     pub(crate) fn batch(&mut self, sql: &str) -> Result<()> {
         check_sendable(sql)?;
         Travel::refuse_copies(sql)?;
-        self.note(Traces::of_batch(sql));
+        let traces = self.traces_of(sql)?;
+        self.note(traces);
         self.statements().runs(sql);
         if commits(sql) {
             self.may_commit()?;
@@ -262,7 +272,10 @@ impl Open {
 
     /// Rows as they come, of a statement of [`keep_for`](Self::keep_for).
     pub(super) fn rows(&mut self, kept: &Kept, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
-        self.client.query_raw(&kept.statement, params.iter().copied()).map_err(using)
+        let lost = std::mem::replace(&mut self.lost, true);
+        let rows = self.client.query_raw(&kept.statement, params.iter().copied());
+        self.lost = lost;
+        rows.map_err(using)
     }
 
     /// Runs the `BEGIN` or `SAVEPOINT` of a transaction.

@@ -82,10 +82,10 @@ impl Open {
             for ((index, one), (kept, _)) in many.each(range).zip(&prepared.kept) {
                 self.note(kept.traces);
                 let outcome = if one.fetches {
-                    let rows = self.client.query(&kept.statement, one.params);
+                    let rows = self.unless_it_panics(|client| client.query(&kept.statement, one.params));
                     rows.map(|rows| Outcome::Rows(rows.into_iter().map(Row::from_driver).collect()))
                 } else {
-                    self.client.execute(&kept.statement, one.params).map(Outcome::Count)
+                    self.unless_it_panics(|client| client.execute(&kept.statement, one.params)).map(Outcome::Count)
                 };
                 outcomes.push(outcome.map_err(|error| many.failed(index, using(error)))?);
             }

@@ -168,9 +168,9 @@ struct Failed<E> {
 
 impl<E> Failed<E> {
     fn closure(error: E, seen: &Seen, rolled_back: &Result<(), Error>) -> Self {
-        // What the closure has kept by a `COMMIT` of its own would be there twice.
-        let ended = rolled_back.as_ref().is_err_and(|error| error.kind() == ErrorKind::TransactionEnded);
-        Self { error, cause: seen.take().filter(|_| !ended) }
+        // What the closure has kept by a `COMMIT` of its own would be there twice; where the rollback was not done, as on a
+        // connection that was lost, nobody knows of one.
+        Self { error, cause: seen.take().filter(|_| rolled_back.is_ok()) }
     }
 
     fn commit(error: Error, seen: &Seen) -> Self

@@ -6,8 +6,8 @@ use super::{connection::Connection, frame::Alone, running::Abandoned};
 use crate::{
     Error, ErrorKind, Result,
     driver_error::using,
-    many::{ASK, FAILED_TRANSACTION, NO_TRANSACTION},
-    traces::Traces,
+    many::{ASK, ASK_STRINGS, FAILED_TRANSACTION, NO_TRANSACTION, escapes},
+    traces::{Traces, hinges_on_backslashes},
     transaction::Level,
 };
 
@@ -21,6 +21,20 @@ impl Connection {
             Ok(()) => Ok(true),
             // Nothing is forgotten for it: by now there may be another.
             Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a text of several statements may leave. The server is asked how it reads strings if it hinges on that whether
+    /// the text ends the transaction.
+    pub(super) async fn traces_of(&self, sql: &str) -> Result<Traces> {
+        if !self.left().has(Traces::TRANSACTION) || !hinges_on_backslashes(sql) {
+            return Ok(Traces::of_batch(sql));
+        }
+        match self.client.simple_query(ASK_STRINGS).await.map_err(using) {
+            Ok(messages) => Ok(Traces::of_batch_where(sql, escapes(&messages))),
+            // It will be refused.
+            Err(error) if error.sqlstate() == Some(FAILED_TRANSACTION) => Ok(Traces::of_batch(sql)),
             Err(error) => Err(error),
         }
     }

@@ -212,9 +212,9 @@ impl Connection {
         check_sendable(sql)?;
         Travel::refuse_copies(sql)?;
         let running = self.ready(Abandoned::Statement).await?;
-        self.note(Traces::of_batch(sql));
-        self.statements().runs(sql);
         let batch = async {
+            self.note(self.traces_of(sql).await?);
+            self.statements().runs(sql);
             let _alone = if commits(sql) { Box::pin(self.alone_to_commit()).await? } else { None };
             self.client.batch_execute(sql).await.map_err(using)
         };
@@ -251,7 +251,10 @@ impl Connection {
         self.begins(level);
         self.statements().runs(sql);
         *open = true;
-        running.answered(self.client.batch_execute(sql).await.map_err(using))
+        let begun = self.client.batch_execute(sql).await.map_err(using);
+        // A savepoint that the server has refused needs no rollback, which it would refuse as well.
+        *open = level.is_outermost() || !begun.as_ref().is_err_and(|error| error.server_error().is_some());
+        running.answered(begun)
     }
 
     /// Notes that a level of a transaction begins.

@@ -24,6 +24,7 @@ fn statements() {
         ("ROLLBACK PREPARED 'x'", ENDS),
         ("ROLLBACK WORK", ENDS.and(ENDED)),
         ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END", CHANGED.and(ENDS)),
+        ("SELECT 'f'::regproc", Traces::MOMENT),
         (r"INSERT INTO t VALUES ('C:\dir\', '; COMMIT; --')", ENDS),
         ("PREPARE TRANSACTION 'set_config'", ENDS.and(ENDED)),
         ("SAVEPOINT s", NONE),
