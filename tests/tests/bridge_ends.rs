@@ -11,7 +11,7 @@ use catamaran::{
     AsyncDatabaseService, AsyncExecutor, Bytes, Config, DeadpoolDatabase, Error, ErrorKind, Executor, Offloaded,
     R2d2Database, Result, TransactionOptions, lend, prelude::*,
 };
-use catamaran_testkit::{Database, shared};
+use catamaran_testkit::{Database, drop_after_polls, shared};
 use catamaran_tests::breaks::{BEFORE, Breaks};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::{
@@ -247,5 +247,36 @@ fn a_copy_whose_lender_gives_up_keeps_nothing_and_says_so() {
         go.send(()).unwrap();
         assert_eq!(result.recv_timeout(LONG).unwrap().unwrap_err().kind(), ErrorKind::PoolClosed);
         assert_eq!(runtime.block_on(db.fetch_scalar::<i64>("SELECT count(*) FROM t", &[])).unwrap(), 0);
+    }
+}
+
+/// What is done behind a `begin` or `savepoint` that was dropped is done on the level around it.
+#[test]
+fn a_level_that_nobody_waits_for_takes_nothing_from_the_one_around_it() {
+    let database = database();
+    let kept = || database.texts("WITH gone AS (DELETE FROM t RETURNING x) SELECT x FROM gone").unwrap().len();
+    for db in [lender(&database), offloaded(&database)] {
+        Runtime::new().unwrap().block_on(async {
+            for round in 0..20 {
+                let mut tx = db.begin(TransactionOptions::new()).await.unwrap();
+                tx.execute("INSERT INTO t VALUES (1)", &[]).await.unwrap();
+                drop_after_polls(tx.savepoint(), 1).await;
+                tx.execute("INSERT INTO t VALUES (2)", &[]).await.unwrap();
+                tx.commit().await.unwrap();
+                assert_eq!(kept(), 2, "{round}");
+
+                let mut tx = db.begin(TransactionOptions::new()).await.unwrap();
+                drop_after_polls(tx.savepoint(), 1).await;
+                tx.execute("INSERT INTO t VALUES (1)", &[]).await.unwrap();
+                tx.rollback().await.unwrap();
+                assert_eq!(kept(), 0, "{round}");
+
+                let mut session = db.session().await.unwrap();
+                drop_after_polls(session.begin(TransactionOptions::new()), 1).await;
+                session.execute("INSERT INTO t VALUES (1)", &[]).await.unwrap();
+                drop(session);
+                assert_eq!(kept(), 1, "{round}");
+            }
+        });
     }
 }

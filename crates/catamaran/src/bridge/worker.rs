@@ -157,12 +157,17 @@ impl Jobs {
         };
         let Some(jobs) = self.sender.upgrade() else { return };
         let level = Level { jobs, streaming: self.streaming.clone(), busy: self.busy.clone(), ended: false };
-        // Dropped unseen, the level itself asks for its end.
         match opened.send(Ok(level)) {
-            Ok(()) => {}
-            Err(unseen) => drop(unseen),
+            // Dropped before it is taken out, the level asks for its end.
+            Ok(()) => in_transaction(transaction, self),
+            // Nobody has waited: what is queued already is meant for the level around it.
+            Err(unseen) => {
+                if let Ok(mut level) = unseen {
+                    level.ended = true;
+                }
+                drop(transaction);
+            }
         }
-        in_transaction(transaction, self);
     }
 }
 
