@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use catamaran::{
-    AsyncDatabaseService, AsyncExecutor as _, Batch, Config, DeadpoolDatabase, Error, ErrorKind, R2d2Database, Result,
-    TransactionOptions, prelude::*,
+    AsyncDatabaseService, AsyncExecutor as _, Batch, Config, DeadpoolDatabase, Error, ErrorKind, Offloaded,
+    R2d2Database, Result, TransactionOptions, prelude::*,
 };
-use catamaran_testkit::{Database, Proxy, shared};
+use catamaran_testkit::{Database, Proxy, drop_after_polls, shared};
 use catamaran_tests::hull::{Hull, both};
 use tokio::runtime::Runtime;
 
@@ -244,6 +244,50 @@ fn a_savepoint_that_is_refused_is_not_owed() {
         tx.execute(INSERT, &[&1i64]).unwrap();
         tx.commit().unwrap();
         assert_eq!(kept(&database), [1], "{db}");
+    }
+}
+
+/// As the one before, of savepoints that were dropped before the answer came.
+#[test]
+fn a_savepoint_that_is_dropped_and_refused_is_not_owed() {
+    let database = database();
+    let config = config(&database);
+    let offloaded = Offloaded::new(Arc::new(R2d2Database::new(config.clone()).unwrap()));
+    let both: [(&str, Arc<dyn AsyncDatabaseService>); 2] =
+        [("async", Arc::new(DeadpoolDatabase::new(config).unwrap())), ("offloaded", Arc::new(offloaded))];
+    for (name, db) in both {
+        Runtime::new().unwrap().block_on(async {
+            for polls in 1..4 {
+                let mut tx = db.begin(TransactionOptions::new()).await.unwrap();
+                tx.execute(INSERT, &[&1i64]).await.unwrap();
+                tx.execute("SELECT 1 / 0", &[]).await.unwrap_err();
+                drop_after_polls(tx.savepoint(), polls).await;
+                let refused = tx.execute("SELECT 1", &[]).await.unwrap_err();
+                assert_eq!(refused.sqlstate(), Some("25P02"), "{name}, {polls}");
+                let ended = tx.commit().await.map_err(|error| error.kind());
+                assert_eq!((ended, kept(&database)), (Err(ErrorKind::TransactionAborted), vec![]), "{name}, {polls}");
+
+                // What is around it goes on once the level that has failed is rolled back.
+                let mut tx = db.begin(TransactionOptions::new()).await.unwrap();
+                tx.execute(INSERT, &[&1i64]).await.unwrap();
+                let mut inner = tx.savepoint().await.unwrap();
+                inner.execute("SELECT 1 / 0", &[]).await.unwrap_err();
+                drop_after_polls(inner.savepoint(), polls).await;
+                drop(inner);
+                tx.execute(INSERT, &[&2i64]).await.unwrap_or_else(|error| panic!("{name}, {polls}: {error}"));
+                tx.commit().await.unwrap();
+                assert_eq!(kept(&database), [1, 2], "{name}, {polls}");
+
+                // A savepoint that a statement has taken away fails the transaction, and the commit says so.
+                let mut tx = db.begin(TransactionOptions::new()).await.unwrap();
+                tx.execute(INSERT, &[&1i64]).await.unwrap();
+                let inner = tx.savepoint().await.unwrap();
+                inner.execute("RELEASE SAVEPOINT catamaran_1", &[]).await.unwrap();
+                drop(inner);
+                let committed = tx.commit().await;
+                assert_eq!((committed.is_ok(), kept(&database)), (false, vec![]), "{name}, {polls}: {committed:?}");
+            }
+        });
     }
 }
 

@@ -68,6 +68,8 @@ mod statement_cache;
 mod status;
 mod stream;
 #[cfg(feature = "driver")]
+mod strings;
+#[cfg(feature = "driver")]
 mod tls;
 #[cfg(any(feature = "driver", feature = "mock"))]
 mod token;

@@ -115,19 +115,9 @@ pub(crate) fn counts(outcomes: Vec<Outcome>) -> Vec<u64> {
 /// Whether a transaction is open, asked of the server where it may be: this changes nothing within one, and fails with
 /// [`NO_TRANSACTION`] outside.
 pub(crate) const ASK: &str = "SAVEPOINT catamaran_many; RELEASE SAVEPOINT catamaran_many";
-/// Whether a backslash is an ordinary character in a literal.
-pub(crate) const ASK_STRINGS: &str = "SHOW standard_conforming_strings";
 pub(crate) const NO_TRANSACTION: &str = "25P01";
 /// What any statement fails with in a transaction that has failed.
 pub(crate) const FAILED_TRANSACTION: &str = "25P02";
-
-/// Whether a backslash escapes in every literal, by the answer to [`ASK_STRINGS`].
-pub(crate) fn escapes(messages: &[tokio_postgres::SimpleQueryMessage]) -> bool {
-    messages.iter().any(|message| match message {
-        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0) == Some("off"),
-        _ => false,
-    })
-}
 
 #[cfg(test)]
 mod tests {

@@ -109,8 +109,10 @@ pub(crate) fn commits(sql: &str) -> bool {
 
 /// Whether it hinges on the setting `standard_conforming_strings` if a text ends a whole transaction.
 pub(crate) fn hinges_on_backslashes(sql: &str) -> bool {
-    let (_, [plain, escaping]) = Traces::read(sql);
-    plain != escaping && sql.contains('\\')
+    sql.contains('\\') && {
+        let (_, [plain, escaping]) = Traces::read(sql);
+        plain != escaping
+    }
 }
 
 /// Whether a statement begins a function's body `BEGIN ATOMIC … END`, the statements of which are apart here.

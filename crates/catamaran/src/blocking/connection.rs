@@ -272,6 +272,7 @@ impl Open {
 
     /// Rows as they come, of a statement of [`keep_for`](Self::keep_for).
     pub(super) fn rows(&mut self, kept: &Kept, params: &[&(dyn ToSql + Sync)]) -> Result<RowIter<'_>> {
+        // As in `unless_it_panics`, which can't give away what borrows from the client.
         let lost = std::mem::replace(&mut self.lost, true);
         let rows = self.client.query_raw(&kept.statement, params.iter().copied());
         self.lost = lost;

@@ -6,8 +6,9 @@ use super::{connection::Connection, frame::Alone, running::Abandoned};
 use crate::{
     Error, ErrorKind, Result,
     driver_error::using,
-    many::{ASK, ASK_STRINGS, FAILED_TRANSACTION, NO_TRANSACTION, escapes},
-    traces::{Traces, hinges_on_backslashes},
+    many::{ASK, FAILED_TRANSACTION, NO_TRANSACTION},
+    strings,
+    traces::Traces,
     transaction::Level,
 };
 
@@ -28,15 +29,10 @@ impl Connection {
     /// What a text of several statements may leave. The server is asked how it reads strings if it hinges on that whether
     /// the text ends the transaction.
     pub(super) async fn traces_of(&self, sql: &str) -> Result<Traces> {
-        if !self.left().has(Traces::TRANSACTION) || !hinges_on_backslashes(sql) {
+        if !strings::have_to_be_known(self.left(), sql) {
             return Ok(Traces::of_batch(sql));
         }
-        match self.client.simple_query(ASK_STRINGS).await.map_err(using) {
-            Ok(messages) => Ok(Traces::of_batch_where(sql, escapes(&messages))),
-            // It will be refused.
-            Err(error) if error.sqlstate() == Some(FAILED_TRANSACTION) => Ok(Traces::of_batch(sql)),
-            Err(error) => Err(error),
-        }
+        strings::traces(sql, self.client.simple_query(strings::ASK).await.map_err(using))
     }
 
     /// Fails within a transaction that was begun by hand, which one begun in it would end.

@@ -5,6 +5,9 @@ use std::sync::{MutexGuard, PoisonError, atomic::Ordering::SeqCst};
 use super::connection::Connection;
 use crate::{Error, Result, driver_error::using, transaction::Level};
 
+/// What the server says to a savepoint that does not exist.
+const NO_SAVEPOINT: &str = "3B001";
+
 /// What has to be settled before anything else is run.
 #[derive(Default)]
 pub(super) struct Owed {
@@ -38,7 +41,12 @@ impl Connection {
         }
         loop {
             let Some(level) = self.owed().levels.first().copied() else { break };
-            self.client.batch_execute(&level.rollback_sql()).await.map_err(using)?;
+            match self.client.batch_execute(&level.rollback_sql()).await.map_err(using) {
+                // The server has refused to begin it, which nobody waited for. Asking for it has failed the transaction if
+                // nothing else had.
+                Err(error) if error.sqlstate() == Some(NO_SAVEPOINT) => self.doubted.store(true, SeqCst),
+                result => result?,
+            }
             self.owed().levels.remove(0);
         }
         self.unsettled.store(false, SeqCst);
