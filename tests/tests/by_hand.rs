@@ -106,10 +106,16 @@ fn batches_run_once_and_stop_at_their_first_failure() {
         kept(&database);
         let (id, wrong) = (&1i64 as &(dyn catamaran::ToSql + Sync), &[unencodable][..]);
         let id = &[id][..];
-        let cases: [(&str, Batch<'_>, usize, &[i64]); 5] = [
+        let cases: [(&str, Batch<'_>, usize, &[i64]); 6] = [
             (
                 "what a hand-written COMMIT keeps",
                 Batch::new().execute(INSERT, id).execute("COMMIT", &[]).execute(INSERT, wrong),
+                2,
+                &[1],
+            ),
+            (
+                "a failure of the server behind it",
+                Batch::new().execute(INSERT, id).execute("COMMIT", &[]).fetch_all("SELECT 1 / 0", &[]),
                 2,
                 &[1],
             ),
@@ -144,6 +150,8 @@ fn batches_run_once_and_stop_at_their_first_failure() {
         for (what, batch, index, rows) in cases {
             let error = db.run_batch(&batch).unwrap_err();
             assert_eq!((error.index(), kept(&database)), (Some(index), rows.to_vec()), "{db}, {what}: {error}");
+            // An error that is certain says that nothing was kept.
+            assert_eq!(error.kind() == ErrorKind::TransactionEnded, !rows.is_empty(), "{db}, {what}: {error}");
             next_is_kept(&db, &database, what);
         }
     }
@@ -288,37 +296,6 @@ fn a_savepoint_that_is_dropped_and_refused_is_not_owed() {
                 assert_eq!((committed.is_ok(), kept(&database)), (false, vec![]), "{name}, {polls}: {committed:?}");
             }
         });
-    }
-}
-
-#[test]
-fn a_parameter_that_panics_spares_the_next_caller() {
-    #[derive(Debug)]
-    struct Boom;
-
-    impl catamaran::ToSql for Boom {
-        fn to_sql(
-            &self,
-            _: &postgres_types::Type,
-            _: &mut postgres_types::private::BytesMut,
-        ) -> std::result::Result<postgres_types::IsNull, Box<dyn std::error::Error + Sync + Send>> {
-            panic!("as a user's own code may")
-        }
-
-        fn accepts(_: &postgres_types::Type) -> bool {
-            true
-        }
-
-        postgres_types::to_sql_checked!();
-    }
-
-    let database = database();
-    for db in both(&config(&database)).unwrap() {
-        for _ in 0..3 {
-            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| db.execute(INSERT, &[&Boom])));
-            assert!(panicked.is_err(), "{db}");
-            next_is_kept(&db, &database, "a panic");
-        }
     }
 }
 

@@ -1,7 +1,11 @@
 //! Values at the edges of types: what the server has, or an error, on both services and in rows made by hand.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::{fmt, net::IpAddr, time::SystemTime};
+use std::{
+    fmt,
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
 
 use catamaran::{
     AsyncExecutor as _, Config, DeadpoolDatabase, ErrorKind, FromSql, FromSqlOwned, Row, ToSql, Unnest, Value,
@@ -324,5 +328,36 @@ fn arrays() {
             get("(SELECT array_agg(n::positive)::int4[] FROM generate_series(1, 2) n)").get::<Vec<i32>>("v").unwrap(),
             [1, 2]
         );
+    }
+}
+
+#[test]
+fn moments_that_are_too_far_away_are_not_sent_as_others() {
+    let (_database, _config, services) = services();
+    let year = Duration::from_secs(365 * 86_400);
+    let far = [SystemTime::UNIX_EPOCH + year * 400_000, SystemTime::UNIX_EPOCH - year * 400_000];
+    // The server's own word on what it can't hold, and as the control what it can.
+    let beyond = SystemTime::UNIX_EPOCH - year * 10_000;
+    let known = SystemTime::UNIX_EPOCH + year * 200_000;
+    for db in &services {
+        let sent = |moment: &(dyn ToSql + Sync)| db.fetch_one("SELECT $1::timestamptz AS v", &[moment]);
+        assert_eq!(sent(&known).unwrap().get::<SystemTime>("v").unwrap(), known, "{db}");
+        assert_eq!(sent(&beyond).unwrap_err().kind(), ErrorKind::Server, "{db}");
+        for moment in far {
+            let list = [Some(known), None, Some(moment)];
+            let unnest = Unnest::rows([(known,), (moment,)]).unwrap();
+            let errors = [
+                sent(&moment).unwrap_err(),
+                sent(&Some(moment)).unwrap_err(),
+                sent(&Timestamp::Value(moment)).unwrap_err(),
+                db.fetch_one("SELECT $1::timestamp[] AS v", &[&&list[..]]).unwrap_err(),
+                db.execute("SELECT UNNEST($1::timestamptz[])", &unnest.params()).unwrap_err(),
+                db.execute_many("SELECT $1::timestamptz", &[&[&known], &[&moment]]).unwrap_err(),
+            ];
+            for error in errors {
+                assert_eq!(error.kind(), ErrorKind::Encode, "{db}: {error}");
+                assert!(error.to_string().contains("too far away"), "{db}: {error}");
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 
-use crate::{Error, ErrorKind, error::ServerError};
+use crate::{Error, ErrorKind, error::ServerError, param::Panicked};
 
 /// What an error means while a connection is being made.
 pub(crate) fn connecting(error: tokio_postgres::Error) -> Error {
@@ -39,6 +39,9 @@ pub(crate) fn using(error: tokio_postgres::Error) -> Error {
     if let Some(report) = error.as_db_error() {
         let kind = if ends_connection(report) { ErrorKind::ConnectionLost } else { ErrorKind::Server };
         return Error::from_server_as(kind, server_error(report));
+    }
+    if let Some(panicked) = error.source().and_then(|source| source.downcast_ref::<Panicked>()) {
+        panicked.go_on();
     }
     let said = error.to_string();
     let cause = cause(&error);

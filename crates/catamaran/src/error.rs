@@ -416,6 +416,16 @@ impl Error {
         Self::new(ErrorKind::TransactionEnded, ENDED)
     }
 
+    /// The same of a statement behind that one: its own error would say that nothing was kept.
+    #[cfg(feature = "driver")]
+    pub(crate) fn behind_end(self) -> Self {
+        if self.is_loss() {
+            return self;
+        }
+        let place = self.1;
+        Self(Self::with_source(ErrorKind::TransactionEnded, ENDED, self).0, place)
+    }
+
     /// What `begin` gets where a transaction is open that was begun by hand.
     #[cfg(feature = "driver")]
     pub(crate) fn within_another() -> Self {

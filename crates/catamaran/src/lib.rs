@@ -53,6 +53,7 @@ mod many;
 pub mod mock;
 #[cfg(feature = "async")]
 mod nonblocking;
+mod param;
 #[cfg(feature = "driver")]
 mod pooler;
 pub mod prelude;

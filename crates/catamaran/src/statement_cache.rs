@@ -3,12 +3,14 @@
 use std::{hash::BuildHasher, num::NonZeroUsize};
 
 use lru::{DefaultHasher, LruCache};
+use postgres_types::ToSql;
 use tokio_postgres::Statement;
 
 use crate::{
     Error, ErrorKind, Result,
     fingerprint::fingerprint,
     kinds::has_composite,
+    param::{check, holds_moment},
     traces::{Traces, Travel, commits, runs_procedure},
 };
 
@@ -21,11 +23,14 @@ pub(crate) struct Kept {
     /// It commits a transaction that was begun by hand.
     pub(crate) commits: bool,
     procedure: bool,
+    /// Some parameter may be a `SystemTime`.
+    moments: bool,
 }
 
 impl Kept {
     pub(crate) fn new(sql: &str, statement: Statement) -> Self {
         Self {
+            moments: statement.params().iter().any(holds_moment),
             statement,
             traces: Traces::of_statement(sql),
             travel: Travel::of(sql),
@@ -57,11 +62,12 @@ impl Kept {
         self.check_travel(travel).map(|()| self)
     }
 
-    /// Fails unless the statement's data travels like this, and it has this number of parameters.
+    /// Fails unless the statement gives rows, and these parameters can be sent to it.
     #[inline]
-    pub(crate) fn check_for(&self, travel: Travel, given: usize) -> Result<()> {
-        self.check_travel(travel)?;
-        self.check(given)
+    pub(crate) fn check_for(&self, params: &[&(dyn ToSql + Sync)]) -> Result<()> {
+        self.check_travel(Travel::Rows)?;
+        self.check_count(params.len())?;
+        if self.moments { self.check_moments(params) } else { Ok(()) }
     }
 
     #[inline]
@@ -75,9 +81,8 @@ impl Kept {
         Err(Error::new(ErrorKind::WrongStatement, message))
     }
 
-    /// Fails unless the statement has this number of parameters.
     #[inline]
-    pub(crate) fn check(&self, given: usize) -> Result<()> {
+    fn check_count(&self, given: usize) -> Result<()> {
         match self.statement.params().len() {
             wanted if wanted == given => Ok(()),
             wanted => {
@@ -85,6 +90,12 @@ impl Kept {
                 Err(Error::new(ErrorKind::ParameterCount, message))
             }
         }
+    }
+
+    fn check_moments(&self, params: &[&(dyn ToSql + Sync)]) -> Result<()> {
+        (1..).zip(params.iter().zip(self.statement.params())).try_for_each(|(number, (param, ty))| {
+            check(*param, ty).map_err(|cause| Error::new(ErrorKind::Encode, format!("parameter ${number}: {cause}")))
+        })
     }
 }
 

@@ -4,16 +4,19 @@ mod decode;
 mod edges;
 mod instead;
 
-use std::{error::Error as StdError, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use postgres_types::{Format, FromSql, IsNull, Kind, ToSql, Type, WrongType};
 
 use self::decode::{decode, error, public_cause};
 pub(crate) use self::decode::{decode_accepted, not_accepted};
-use crate::{Error, ErrorKind, Result, json::WireJson, kinds::base_type};
-
-type Cause = Box<dyn StdError + Sync + Send>;
+use crate::{
+    Error, ErrorKind, Result,
+    json::WireJson,
+    kinds::base_type,
+    param::{self, Cause},
+};
 
 /// One SQL value of a known type, in the binary form that a server would send.
 ///
@@ -262,7 +265,7 @@ impl fmt::Debug for Value {
 /// A value's binary form. The error is `WrongType` if the Rust type does not accept `ty`.
 fn encode(ty: &Type, value: &(dyn ToSql + Sync)) -> Result<Option<Bytes>, Cause> {
     let mut buffer = BytesMut::new();
-    let is_null = value.to_sql_checked(ty, &mut buffer)?;
+    let is_null = param::encode(value, ty, &mut buffer)?;
     match (is_null, value.encode_format(ty)) {
         (IsNull::Yes, _) => Ok(None),
         (IsNull::No, Format::Binary) => Ok(Some(buffer.freeze())),

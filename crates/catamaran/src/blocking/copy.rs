@@ -10,7 +10,11 @@ use postgres::CopyOutReader;
 
 use super::connection::Open;
 use crate::{
-    Error, ErrorKind, Result, driver_error::using, many::Within, statement_cache::Kept, traces::Travel,
+    Error, ErrorKind, Result,
+    driver_error::using,
+    many::Within,
+    statement_cache::Kept,
+    traces::{Traces, Travel},
     transaction::Level,
 };
 
@@ -97,7 +101,11 @@ impl Open {
 
     /// Ends a transaction of the library's own with what came of everything within it.
     pub(super) fn end_own<T>(&mut self, result: Result<T>) -> Result<T> {
-        let ended = result.and_then(|value| self.commit(Level::OUTERMOST).map(|()| value));
+        let ended = match result {
+            Ok(value) => self.commit(Level::OUTERMOST).map(|()| value),
+            Err(error) if self.left().has(Traces::ENDED) => Err(error.behind_end()),
+            error => error,
+        };
         if ended.as_ref().is_err_and(|error| !error.is_loss()) && !self.lost {
             // The first error says more. Also behind a commit that has failed, which may have been refused before it began;
             // what can't be rolled back now is owed.

@@ -178,7 +178,8 @@ impl DatabaseService for Database {
     }
 
     fn close(&self, deadline: Duration) -> Result<()> {
-        let end = Instant::now() + deadline;
+        // `None` is further than the clock reaches.
+        let end = Instant::now().checked_add(deadline);
         self.manager.close();
         self.queue.close();
         loop {
@@ -187,7 +188,9 @@ impl DatabaseService for Database {
             }
             match self.pool.state().connections as usize {
                 0 => return Ok(()),
-                in_use if Instant::now() >= end => return Err(Error::close_timeout(deadline, in_use)),
+                in_use if end.is_some_and(|end| Instant::now() >= end) => {
+                    return Err(Error::close_timeout(deadline, in_use));
+                }
                 _ => sleep(DRAIN),
             }
         }

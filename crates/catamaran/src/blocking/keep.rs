@@ -10,7 +10,7 @@ use crate::{
     driver_error::using,
     stale::{Verdict, verdict},
     statement_cache::{Kept, knows_composites},
-    traces::{Traces, Travel, check_sendable},
+    traces::{Traces, check_sendable},
 };
 
 impl Open {
@@ -32,7 +32,7 @@ impl Open {
     /// The same, of rows, for these parameters.
     pub(super) fn keep_for(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<(Kept, bool)> {
         let (kept, was_kept) = self.keep(sql)?;
-        kept.check_for(Travel::Rows, params.len())?;
+        kept.check_for(params)?;
         self.note(kept.traces);
         if kept.commits {
             self.may_commit()?;

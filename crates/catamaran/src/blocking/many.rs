@@ -9,7 +9,7 @@ use crate::{
     many::{Many, Prepared, Within},
     stale::RUNS,
     statement_cache::Kept,
-    traces::{Traces, Travel},
+    traces::Traces,
     transaction::Level,
 };
 
@@ -107,7 +107,7 @@ impl Open {
             all.push(kept);
         }
         for ((index, one), (kept, _)) in many.each(range).zip(&all) {
-            kept.check_for(Travel::Rows, one.params.len()).map_err(|error| many.failed(index, error))?;
+            kept.check_for(one.params).map_err(|error| many.failed(index, error))?;
         }
         Ok(all)
     }

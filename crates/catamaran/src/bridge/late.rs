@@ -5,7 +5,6 @@
 //! lasts.
 
 use std::{
-    error::Error as StdError,
     fmt,
     sync::{Mutex, PoisonError, mpsc::SyncSender, mpsc::sync_channel},
 };
@@ -14,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use postgres_types::{Format, IsNull, ToSql, Type};
 use tokio::sync::mpsc;
 
-type Cause = Box<dyn StdError + Sync + Send>;
+use crate::param::{self, Cause};
 
 /// A value in the form that the wire has for one type, or why it has none.
 struct Form {
@@ -50,7 +49,7 @@ impl Asked {
     pub(super) fn answer<'a>(self, find: impl FnOnce(usize, usize) -> Option<&'a (dyn ToSql + Sync)>) {
         let Some(value) = find(self.statement, self.param) else { return };
         let mut buffer = BytesMut::new();
-        let wire = value.to_sql_checked(&self.ty, &mut buffer).map(|is_null| match is_null {
+        let wire = param::encode(value, &self.ty, &mut buffer).map(|is_null| match is_null {
             IsNull::Yes => None,
             IsNull::No => Some(buffer.freeze()),
         });

@@ -6,7 +6,6 @@
 
 use std::{
     collections::HashMap,
-    error::Error as StdError,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -18,10 +17,10 @@ use bytes::{Bytes, BytesMut};
 use postgres_types::{Format, IsNull, ToSql, Type};
 
 use super::late::{Asks, Late};
-
-use crate::{Error, ErrorKind};
-
-type Cause = Box<dyn StdError + Sync + Send>;
+use crate::{
+    Error, ErrorKind,
+    param::{self, Cause},
+};
 
 /// The most texts whose types are kept; all are forgotten when there are more.
 const MOST: usize = 1024;
@@ -120,7 +119,7 @@ struct Known {
 impl Known {
     fn new(ty: &Type, value: &(dyn ToSql + Sync)) -> Self {
         let mut buffer = BytesMut::new();
-        let wire = match value.to_sql_checked(ty, &mut buffer) {
+        let wire = match param::encode(value, ty, &mut buffer) {
             Ok(IsNull::Yes) => Ok(None),
             Ok(IsNull::No) => Ok(Some(buffer.freeze())),
             Err(cause) => Err(cause.to_string().into()),

@@ -6,7 +6,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use postgres_types::{Format, IsNull, ToSql, Type, WrongType};
 
 use super::{CopyRow, SIGNATURE};
-use crate::{Column, Error, ErrorKind, Result};
+use crate::{Column, Error, ErrorKind, Result, param};
 
 /// A chunk is handed out once it holds this much.
 const CHUNK: usize = 64 * 1024;
@@ -90,7 +90,7 @@ pub(crate) fn value(
     let start = buffer.len();
     buffer.put_i32(-1);
     let data = buffer.len();
-    if let IsNull::Yes = value.to_sql_checked(ty, buffer)? {
+    if let IsNull::Yes = param::encode(value, ty, buffer)? {
         buffer.truncate(data);
         return Ok(IsNull::Yes);
     }

@@ -249,13 +249,16 @@ impl AsyncDatabaseService for DeadpoolDatabase {
     }
 
     async fn close(&self, deadline: Duration) -> Result<()> {
-        let end = Instant::now() + deadline;
+        // `None` is further than the clock reaches.
+        let end = Instant::now().checked_add(deadline);
         self.pool.close();
         self.sharing.close();
         loop {
             match self.pool.status().size {
                 0 => return Ok(()),
-                in_use if Instant::now() >= end => return Err(Error::close_timeout(deadline, in_use)),
+                in_use if end.is_some_and(|end| Instant::now() >= end) => {
+                    return Err(Error::close_timeout(deadline, in_use));
+                }
                 _ => sleep(DRAIN).await,
             }
         }

@@ -66,19 +66,23 @@ impl<C: Deref<Target = Connection>> Frame<C> {
         self.at = At::Outside;
     }
 
-    /// The statement that commits is being sent, unless one within has ended the transaction.
-    pub(super) fn committing(&mut self) -> Result<()> {
-        if self.connection.left().has(Traces::ENDED) {
-            return Err(Error::transaction_ended());
+    /// Notes that the statement that commits is being sent, or says that a statement within has ended the transaction.
+    pub(super) fn commits(&mut self) -> bool {
+        let commits = !self.has_ended();
+        if commits {
+            self.at = At::Committing;
         }
-        self.at = At::Committing;
-        Ok(())
+        commits
+    }
+
+    fn has_ended(&self) -> bool {
+        self.connection.left().has(Traces::ENDED)
     }
 
     /// Sends the commit and ends the frame as [`end`](Self::end) does.
     pub(super) async fn commit(mut self) -> Result<()> {
-        if let Err(error) = self.committing() {
-            return self.end(Err(error)).await;
+        if !self.commits() {
+            return self.end(Ok(())).await;
         }
         let committed = self.connection.client.batch_execute(&Level::OUTERMOST.commit_sql(true)).await.map_err(using);
         self.end(committed).await
@@ -89,7 +93,12 @@ impl<C: Deref<Target = Connection>> Frame<C> {
         // With the commit on its way, a loss leaves it open whichever answer was missed.
         let is_of_commit = |error: &Error| error.index().is_none() || error.is_loss();
         let of_commit = |error: Error| if is_of_commit(&error) { error.of_commit() } else { error };
-        let result = if self.at == At::Committing { result.map_err(of_commit) } else { result };
+        let result = match result {
+            result if self.at == At::Committing => result.map_err(of_commit),
+            Ok(_) if self.has_ended() => Err(Error::transaction_ended()),
+            Err(error) if self.has_ended() => Err(error.behind_end()),
+            result => result,
+        };
         match &result {
             Ok(_) => self.connection.ended(Level::OUTERMOST),
             Err(error) if error.is_loss() => {}

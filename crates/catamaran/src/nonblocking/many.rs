@@ -8,14 +8,14 @@ use std::{
 
 use futures_util::{FutureExt as _, TryStreamExt as _, future::BoxFuture};
 
-use super::{connection::Connection, frame::Frame, measured::Measured, request::Request, running::Abandoned};
+use super::{connection::Connection, frame::Frame, param::Param, request::Request, running::Abandoned};
 use crate::{
     Error, Outcome, Result, Row,
     driver_error::using,
     many::{Many, One, Prepared, Within},
     stale::RUNS,
     statement_cache::Kept,
-    traces::{Traces, Travel},
+    traces::Traces,
     transaction::Level,
 };
 
@@ -112,8 +112,9 @@ impl Connection {
                 }
             }
             let ends = range.end == many.len() && !flight.is_doomed();
-            if let Some(frame) = own.as_mut().and_then(|entered| entered.as_mut()).filter(|_| ends) {
-                frame.committing()?;
+            if let Some(frame) = own.as_mut().and_then(|entered| entered.as_mut()).filter(|_| ends)
+                && frame.commits()
+            {
                 flight.send(None, self.plain(Level::OUTERMOST.commit_sql(true)), &bytes).await;
             }
             while !flight.sent.is_empty() {
@@ -124,7 +125,7 @@ impl Connection {
     }
 
     fn one<'a>(&'a self, one: One<'a>, kept: &'a Kept, bytes: &'a AtomicUsize) -> Answer<'a> {
-        let params = one.params.iter().map(|param| Measured { value: *param, bytes }).collect::<Vec<_>>();
+        let params = one.params.iter().map(|param| Param::measured(*param, bytes)).collect::<Vec<_>>();
         async move {
             if one.fetches {
                 let rows = self.client.query_raw(&kept.statement, params).await.map_err(using)?;
@@ -173,7 +174,7 @@ impl Connection {
         let mut all = Vec::with_capacity(range.len());
         for (index, one) in many.each(range) {
             let Some(Some((kept, was_kept))) = texts.get(one.sql) else { continue };
-            kept.check_for(Travel::Rows, one.params.len()).map_err(|error| many.failed(index, error))?;
+            kept.check_for(one.params).map_err(|error| many.failed(index, error))?;
             all.push((kept.clone(), *was_kept));
         }
         Ok(all)

@@ -4,18 +4,23 @@ use futures_util::future::BoxFuture;
 use postgres_types::ToSql;
 use tokio_postgres::RowStream;
 
-use super::connection::Connection;
-use crate::{Result, driver_error::using, stale::RUNS, statement_cache::Kept, traces::Travel};
+use super::{connection::Connection, param::Param};
+use crate::{Result, driver_error::using, stale::RUNS, statement_cache::Kept};
 
 impl Connection {
     pub(super) async fn execute_kept(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
         let mut runs = 1;
         loop {
             let (kept, was_kept) = self.keep(sql).await?;
-            kept.check_for(Travel::Rows, params.len())?;
+            kept.check_for(params)?;
             self.note_of(&kept);
             let _alone = if kept.commits { Box::pin(self.alone_to_commit()).await? } else { None };
-            match self.client.execute(&kept.statement, params).await.map_err(using) {
+            match self
+                .client
+                .execute_raw(&kept.statement, params.iter().map(|param| Param::new(*param)))
+                .await
+                .map_err(using)
+            {
                 Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
                 result => return result,
             }
@@ -30,14 +35,17 @@ impl Connection {
                 Some(kept) => (kept, true),
                 None => (Box::pin(self.prepare_kept(sql)).await?, false),
             };
-            kept.check_for(Travel::Rows, params.len())?;
+            kept.check_for(params)?;
             self.note_of(&kept);
             if kept.commits {
                 return self.send_commit(&kept, params).await;
             }
             // The driver's future is large: on its own it fits what an allocator keeps at hand, and made where it stays
             // it is not moved.
-            let sending = Box::write(Box::new_uninit(), self.client.query_raw(&kept.statement, params.iter().copied()));
+            let sending = Box::write(
+                Box::new_uninit(),
+                self.client.query_raw(&kept.statement, params.iter().map(|param| Param::new(*param))),
+            );
             match Box::into_pin(sending).await.map_err(using) {
                 Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
                 result => return result,
@@ -53,7 +61,7 @@ impl Connection {
     ) -> BoxFuture<'a, Result<RowStream>> {
         Box::pin(async move {
             let _alone = self.alone_to_commit().await?;
-            self.client.query_raw(&kept.statement, params.iter().copied()).await.map_err(using)
+            self.client.query_raw(&kept.statement, params.iter().map(|param| Param::new(*param))).await.map_err(using)
         })
     }
 }
