@@ -110,11 +110,25 @@ fn a_batch_is_one_trip_and_at_first_two() {
         assert_eq!(outcomes[1].scalar::<String>().unwrap(), note);
         assert_eq!(outcomes[3].scalar::<String>().unwrap(), format!("{note}!"));
     };
-    nonblocking.ping().unwrap();
-    let (first, _) = over_a_slow_network(&proxy, || run(&nonblocking, 1));
-    assert_eq!((first.turns, first.parses(), first.syncs(), first.queries()), (2, 3, 7, 2), "{first:?}");
-    let (steady, _) = over_a_slow_network(&proxy, || run(&nonblocking, 2));
-    assert_eq!((steady.turns, steady.parses(), steady.syncs(), steady.queries()), (1, 0, 4, 2), "{steady:?}");
+    // On a busy machine a sender may be held up for so long that an answer comes in between.
+    let fewest = |runs: Vec<Traffic>| runs.iter().map(|traffic| traffic.turns).min();
+    let counts = |runs: &[Traffic], wanted| {
+        let counts = runs.iter().map(|traffic| (traffic.parses(), traffic.syncs(), traffic.queries()));
+        assert_eq!(counts.collect::<Vec<_>>(), vec![wanted; runs.len()]);
+    };
+    let first: Vec<_> = (10..15)
+        .map(|id| {
+            let [_, fresh] = both(&config(&database.url_via(proxy.address()))).unwrap();
+            fresh.ping().unwrap();
+            over_a_slow_network(&proxy, || run(&fresh, id)).0
+        })
+        .collect();
+    counts(&first, (3, 7, 2));
+    assert_eq!(fewest(first), Some(2));
+    run(&nonblocking, 1);
+    let steady: Vec<_> = (20..25).map(|id| over_a_slow_network(&proxy, || run(&nonblocking, id)).0).collect();
+    counts(&steady, (0, 4, 2));
+    assert_eq!(fewest(steady), Some(1));
     run(&blocking, 3);
     let (steady, _) = over_a_slow_network(&proxy, || run(&blocking, 4));
     assert_eq!((steady.turns, steady.parses(), steady.syncs(), steady.queries()), (6, 0, 4, 2), "{steady:?}");
@@ -239,12 +253,19 @@ async fn a_call_dropped_in_its_commit_is_waited_for() {
 async fn what_others_send_on_the_session_meanwhile_is_no_part_of_it() {
     let database = database();
     let db: Arc<dyn AsyncDatabaseService> = Arc::new(DeadpoolDatabase::new(config(&database.url())).unwrap());
+    let others = DeadpoolDatabase::new(config(&database.url())).unwrap();
     let session = &*db.session().await.unwrap();
     session.execute(INSERT, &[&-1i64, &"kept"]).await.unwrap();
     for count in [10, 1000] {
+        // The first row waits for it, so that nothing is over before the other has asked.
+        let in_the_way = others.begin(TransactionOptions::new()).await.unwrap();
+        in_the_way.execute(INSERT, &[&0i64, &"in the way"]).await.unwrap();
         let rows = ids(0..count).into_iter().chain(ids(0..1)).collect::<Vec<_>>();
-        let (many, other) =
-            tokio::join!(async_many(session, INSERT, &rows), session.execute(INSERT, &[&5001i64, &"refused"]));
+        let (many, other) = tokio::join!(async_many(session, INSERT, &rows), async {
+            let other = session.execute(INSERT, &[&5001i64, &"refused"]).await;
+            in_the_way.rollback().await.unwrap();
+            other
+        });
         assert_eq!(
             (many.unwrap_err().index(), other.unwrap_err().kind()),
             (Some(usize::try_from(count).unwrap()), ErrorKind::Busy)
