@@ -109,6 +109,47 @@ async fn a_statement_that_has_run_is_not_run_again() {
     .await;
 }
 
+/// The server's own error of a statement in it, which is that of a stale plan, and is not of what was asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_procedure_that_runs_into_a_stale_plan_is_not_run_again() {
+    let database = Arc::new(shared().unwrap().database().unwrap());
+    let body = "BEGIN INSERT INTO runs DEFAULT VALUES; COMMIT; EXECUTE 'EXECUTE p'; END";
+    database
+        .execute(&format!(
+            "CREATE TABLE runs (id serial); CREATE TABLE t (x int);
+             CREATE PROCEDURE run() LANGUAGE plpgsql AS $$ {body} $$"
+        ))
+        .unwrap();
+    let config = Config::from_url(&database.url()).unwrap().max_size(1).checkout_timeout(LONG);
+    on_each(&config, |opened| {
+        let (database, within) = (database.clone(), format!("$$ {body} $$"));
+        async move {
+            for text in ["CALL run()", ";CALL run()", "/* x */ ; ; CALL run()", "DO ", ";DO "] {
+                let text = if text.ends_with("DO ") { format!("{text}{within}") } else { text.into() };
+                for fetches in [false, true] {
+                    let session = opened.db.session().await.unwrap();
+                    let stale = "DROP TABLE t; CREATE TABLE t (x int); PREPARE p AS SELECT * FROM t; EXECUTE p;
+                                 ALTER TABLE t ADD COLUMN y int";
+                    session.batch_execute(stale).await.unwrap();
+                    let run = if fetches {
+                        session.fetch_all(&text, &[]).await.map(drop)
+                    } else {
+                        session.execute(&text, &[]).await.map(drop)
+                    };
+                    assert_eq!(run.unwrap_err().sqlstate(), Some("0A000"), "{:?}, {text}", opened.face);
+                    drop(session);
+                    let runs = number(
+                        &database,
+                        "WITH gone AS (DELETE FROM runs RETURNING id) SELECT count(*)::text FROM gone",
+                    );
+                    assert_eq!(runs, 1, "{:?}, {text}", opened.face);
+                }
+            }
+        }
+    })
+    .await;
+}
+
 /// What was refused before it ran is run again, and so the test above does not hold because nothing ever is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn control_a_statement_that_was_refused_before_it_ran_is_run_again() {

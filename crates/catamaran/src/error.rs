@@ -10,6 +10,9 @@ use crate::Shortage;
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
 use crate::call::Call;
 
+#[cfg(feature = "driver")]
+mod transaction;
+
 /// A `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -65,9 +68,6 @@ pub enum ErrorKind {
     /// A connection was asked for by a caller who keeps one already, where all are kept: it would wait for itself.
     NestedCheckout,
 }
-
-#[cfg(feature = "driver")]
-const ENDED: &str = "a statement of the transaction had ended it before, and that one decided what was kept";
 
 /// The one error of this crate.
 ///
@@ -362,34 +362,6 @@ impl Error {
         Self::new(ErrorKind::Timeout, format!("{in_use} connections were still in use after {deadline:?}"))
     }
 
-    /// What a failed `BEGIN` means for statements that were sent behind it.
-    #[cfg(feature = "async")]
-    pub(crate) fn of_begin(self) -> Self {
-        let message = "BEGIN was refused while the statements were on the way; each of them may have been kept";
-        if self.is_loss() { self } else { Self::with_source(ErrorKind::CommitUnknown, message, self) }
-    }
-
-    /// What a failed `COMMIT` means for the transaction.
-    #[cfg(feature = "driver")]
-    pub(crate) fn of_commit(self) -> Self {
-        match (self.kind(), self.sqlstate()) {
-            (ErrorKind::ConnectionLost, _) => Self::with_source(
-                ErrorKind::CommitUnknown,
-                "the connection was lost during COMMIT; the transaction may or may not have been committed",
-                self,
-            ),
-            // What a trigger raises at the commit may have any code.
-            _ if self.is_raised() => self,
-            (_, Some("25P02")) => Self::with_source(
-                ErrorKind::TransactionAborted,
-                "a statement of the transaction had failed; it was rolled back",
-                self,
-            ),
-            (_, Some("25P01" | "3B001")) => Self::with_source(ErrorKind::TransactionEnded, ENDED, self),
-            _ => self,
-        }
-    }
-
     /// The connection can't be used again.
     #[cfg(feature = "driver")]
     pub(crate) fn is_loss(&self) -> bool {
@@ -401,36 +373,6 @@ impl Error {
     pub(crate) fn is_forgotten_statement(&self) -> bool {
         let report = self.server_error().map(|report| (report.sqlstate.as_str(), report.routine.as_deref()));
         report == Some(("26000", Some("FetchPreparedStatement")))
-    }
-
-    /// A procedural language or another server reported it, and not the server itself.
-    #[cfg(feature = "driver")]
-    fn is_raised(&self) -> bool {
-        let routine = self.server_error().and_then(|report| report.routine.as_deref());
-        matches!(routine, Some("exec_stmt_raise" | "pgfdw_report_error"))
-    }
-
-    /// What a commit gets of a transaction that a statement of its own has ended.
-    #[cfg(feature = "driver")]
-    pub(crate) fn transaction_ended() -> Self {
-        Self::new(ErrorKind::TransactionEnded, ENDED)
-    }
-
-    /// The same of a statement behind that one: its own error would say that nothing was kept.
-    #[cfg(feature = "driver")]
-    pub(crate) fn behind_end(self) -> Self {
-        if self.is_loss() {
-            return self;
-        }
-        let place = self.1;
-        Self(Self::with_source(ErrorKind::TransactionEnded, ENDED, self).0, place)
-    }
-
-    /// What `begin` gets where a transaction is open that was begun by hand.
-    #[cfg(feature = "driver")]
-    pub(crate) fn within_another() -> Self {
-        let advice = "end it first, or use SAVEPOINT";
-        Self::new(ErrorKind::WrongStatement, format!("a transaction that was begun by hand is open here; {advice}"))
     }
 
     /// What a call gets on a connection that was given up.

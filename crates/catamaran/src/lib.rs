@@ -14,6 +14,8 @@ pub mod __bench;
 #[cfg(feature = "driver")]
 mod aging;
 mod batch;
+#[cfg(feature = "driver")]
+mod begun;
 #[cfg(feature = "blocking")]
 mod blocking;
 #[cfg(any(feature = "async", feature = "blocking", feature = "mock"))]
@@ -68,8 +70,6 @@ mod stale;
 mod statement_cache;
 mod status;
 mod stream;
-#[cfg(feature = "driver")]
-mod strings;
 #[cfg(feature = "driver")]
 mod tls;
 #[cfg(any(feature = "driver", feature = "mock"))]

@@ -116,6 +116,8 @@ pub(crate) fn counts(outcomes: Vec<Outcome>) -> Vec<u64> {
 /// [`NO_TRANSACTION`] outside.
 pub(crate) const ASK: &str = "SAVEPOINT catamaran_many; RELEASE SAVEPOINT catamaran_many";
 pub(crate) const NO_TRANSACTION: &str = "25P01";
+/// What the server says to a savepoint that does not exist.
+pub(crate) const NO_SAVEPOINT: &str = "3B001";
 /// What any statement fails with in a transaction that has failed.
 pub(crate) const FAILED_TRANSACTION: &str = "25P02";
 

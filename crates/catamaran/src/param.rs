@@ -9,6 +9,7 @@ use std::{
 use std::{
     error::Error as StdError,
     fmt::{self, Write as _},
+    panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use bytes::BytesMut;
@@ -67,16 +68,26 @@ pub(crate) fn check(value: &dyn ToSql, ty: &Type) -> Result<(), Cause> {
     if !holds_moment(ty) {
         return Ok(());
     }
-    let mut moments = Moments::default();
-    let _ = write!(moments, "{value:?}");
+    let mut moments = Moments { among_others: has_fields(ty), ..Moments::default() };
+    // What panics there can be sent all the same.
+    let _ = catch_unwind(AssertUnwindSafe(|| write!(moments, "{value:?}")));
     if moments.far { Err("it is too far away for a `timestamp`".into()) } else { Ok(()) }
 }
 
 /// Whether a `SystemTime` may be sent as the type, or several as an array.
 pub(crate) fn holds_moment(ty: &Type) -> bool {
     match ty.kind() {
-        Kind::Array(inner) | Kind::Domain(inner) => holds_moment(inner),
+        Kind::Array(inner) | Kind::Domain(inner) | Kind::Range(inner) | Kind::Multirange(inner) => holds_moment(inner),
+        Kind::Composite(fields) => fields.iter().any(|field| holds_moment(field.type_())),
         _ => matches!(*ty, Type::TIMESTAMPTZ | Type::TIMESTAMP),
+    }
+}
+
+/// Whether a value of the type may have other values beside a moment.
+fn has_fields(ty: &Type) -> bool {
+    match ty.kind() {
+        Kind::Array(inner) | Kind::Domain(inner) => has_fields(inner),
+        kind => matches!(kind, Kind::Composite(_)),
     }
 }
 
@@ -85,6 +96,10 @@ pub(crate) fn holds_moment(ty: &Type) -> bool {
 struct Moments {
     /// How much was read of what stands in front of the seconds.
     read: usize,
+    /// Behind a letter of a name.
+    in_name: bool,
+    /// A number in front of a moment may be that of another value.
+    among_others: bool,
     seconds: i64,
     negative: bool,
     found: bool,
@@ -100,10 +115,13 @@ impl Moments {
     const MOST: u64 = i64::MAX as u64 / 1_000_000 - 1;
 
     fn next(&mut self, byte: u8) -> fmt::Result {
+        let in_name = std::mem::replace(&mut self.in_name, byte.is_ascii_alphanumeric() || byte == b'_');
         match Self::BEFORE.get(self.read) {
             Some(&wanted) if wanted == byte => self.read += 1,
             // A number before any `SystemTime` is that of something else.
-            Some(_) if byte.is_ascii_digit() && !self.found => return Err(fmt::Error),
+            Some(_) if byte.is_ascii_digit() && !in_name && !self.found && !self.among_others => {
+                return Err(fmt::Error);
+            }
             Some(_) => self.read = usize::from(Self::BEFORE.first() == Some(&byte)),
             None if byte == b'-' => self.negative = true,
             None if byte.is_ascii_digit() => {
@@ -112,7 +130,7 @@ impl Moments {
             None => {
                 let seconds = if self.negative { -self.seconds } else { self.seconds };
                 let far = seconds.saturating_sub(Self::EPOCH).unsigned_abs() > Self::MOST;
-                *self = Self { found: true, far, ..Self::default() };
+                *self = Self { found: true, far, among_others: self.among_others, ..Self::default() };
                 return if far { Err(fmt::Error) } else { Ok(()) };
             }
         }
@@ -130,7 +148,7 @@ impl fmt::Write for Moments {
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use postgres_types::Timestamp;
+    use postgres_types::{Field, Timestamp};
 
     use super::*;
 
@@ -162,6 +180,26 @@ mod tests {
             assert!(check(&&many[..2], &Type::TIMESTAMPTZ_ARRAY).is_ok());
         }
         assert_eq!(sent(&Timestamp::<SystemTime>::PosInfinity), Ok(i64::MAX));
+    }
+
+    #[derive(Debug, postgres_types::ToSql)]
+    #[postgres(transparent)]
+    struct AtV2(SystemTime);
+
+    #[derive(Debug, postgres_types::ToSql)]
+    struct Pair {
+        id: i32,
+        at: SystemTime,
+    }
+
+    #[test]
+    fn a_moment_is_found_in_other_values() {
+        let fields = [("id", Type::INT4), ("at", Type::TIMESTAMPTZ)].map(|(name, ty)| Field::new(name.into(), ty));
+        let pair = Type::new("pair".into(), 1, Kind::Composite(fields.into()), "public".into());
+        for (seconds, is_right) in [(0, true), (18_400_946_684_800, false)] {
+            assert_eq!(check(&AtV2(at(seconds)), &Type::TIMESTAMPTZ).is_ok(), is_right);
+            assert_eq!(check(&Pair { id: 1, at: at(seconds) }, &pair).is_ok(), is_right);
+        }
     }
 
     /// The control of the one above, and the reason for it: the driver alone sends another moment, or panics.

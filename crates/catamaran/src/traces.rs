@@ -23,6 +23,18 @@ pub(crate) const GRACE: Duration = Duration::from_millis(250);
 #[cfg(feature = "async")]
 pub(crate) const CLEANING: Duration = Duration::from_secs(5);
 
+/// How many literals may stand within each other, all of which are read.
+const DEEPEST: u8 = 8;
+
+/// The text that a token is of.
+#[derive(Debug, Clone, Copy)]
+struct Text {
+    /// It is run as a language of its own, or may be.
+    is_body: bool,
+    /// In how many literals it is.
+    depth: u8,
+}
+
 /// What may have been left: a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Traces(u8);
@@ -52,7 +64,7 @@ const PLAIN: &[&str] = &[
 ];
 
 /// Words with which a statement begins that changes the session, and not what names mean.
-const SESSION_ONLY: &[&str] = &["listen", "unlisten", "declare", "fetch", "move", "close", "call"];
+const SESSION_ONLY: &[&str] = &["listen", "unlisten", "close"];
 
 /// Words with which a text begins that may be in a literal to be run.
 const RUN_BY_OTHERS: &[&str] = &["set", "reset", "create", "listen", "declare"];
@@ -107,29 +119,10 @@ pub(crate) fn commits(sql: &str) -> bool {
     })
 }
 
-/// Whether it hinges on the setting `standard_conforming_strings` if a text ends a whole transaction.
-pub(crate) fn hinges_on_backslashes(sql: &str) -> bool {
-    sql.contains('\\') && {
-        let (_, [plain, escaping]) = Traces::read(sql);
-        plain != escaping
-    }
-}
-
-/// Whether a statement begins a function's body `BEGIN ATOMIC … END`, the statements of which are apart here.
-fn opens_body(tokens: &[Token<'_>]) -> bool {
-    let creates = tokens.first().is_some_and(|first| first.is("create"));
-    if !creates || !tokens.iter().take(4).any(|token| token.is_one_of(&["function", "procedure"])) {
-        return false;
-    }
-    let mut depth = 0_usize;
-    tokens.windows(2).any(|pair| {
-        match pair[0].text {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth == 0 && pair[0].is("begin") && pair[1].is("atomic")
-    })
+/// Whether the first statement of a text ends a whole transaction.
+fn begins_with_end(sql: &str) -> bool {
+    let tokens = Tokens::new(sql, false).skip_while(|token| token.is(";")).take_while(|token| !token.is(";"));
+    Traces::of_tokens(&tokens.collect::<Vec<_>>()).has(Traces::ENDED)
 }
 
 /// Fails for a text that neither the driver nor the server can take, before anything is noted or sent.
@@ -155,10 +148,10 @@ pub(crate) fn runs_procedure(sql: &str) -> bool {
     first_word(sql).is_some_and(|first| first.is_one_of(&["call", "do"]))
 }
 
-/// The first token, but for the parentheses in front of a query.
+/// The first token, but for the parentheses in front of a query, and semicolons, which begin no statement.
 #[inline]
 pub(crate) fn first_word(sql: &str) -> Option<Token<'_>> {
-    Tokens::new(sql, false).find(|token| !token.is("("))
+    Tokens::new(sql, false).find(|token| !token.is("(") && !token.is(";"))
 }
 
 impl Traces {
@@ -229,35 +222,16 @@ impl Traces {
 
     /// What one prepared statement may leave.
     pub(crate) fn of_statement(sql: &str) -> Self {
-        Self::of_batch(sql)
+        let traces = Self::of_batch(sql);
+        // What stands behind a semicolon is the body of a function.
+        if traces.has(Self::ENDED) && !begins_with_end(sql) { traces.without(Self::ENDED) } else { traces }
     }
 
-    /// What a text of several statements may leave. A commit is refused for an end of the transaction, and so it is told
-    /// only if it is there however the text is read.
+    /// What a text of several statements may leave, however the server reads it.
     pub(crate) fn of_batch(sql: &str) -> Self {
-        let (traces, [plain, escaping]) = Self::read(sql);
-        if plain && (escaping || !sql.contains('\\')) { traces.and(Self::ENDED) } else { traces }
-    }
-
-    /// The same, where it is known whether a backslash escapes in every literal.
-    pub(crate) fn of_batch_where(sql: &str, escaping: bool) -> Self {
-        let (traces, ended) = Self::read(sql);
-        if ended[usize::from(escaping)] { traces.and(Self::ENDED) } else { traces }
-    }
-
-    /// What a text may leave, and whether it ends a whole transaction as a text without and with escaping backslashes.
-    fn read(sql: &str) -> (Self, [bool; 2]) {
-        let (mut traces, mut in_body, mut ended) = (Self::NONE, [false; 2], [false; 2]);
-        each_statement(sql, |escaping, tokens| {
-            let at = usize::from(escaping);
-            let told = Self::of_tokens(tokens);
-            // The body of a function has an `END` of its own.
-            let ends_body = in_body[at] && tokens.first().is_some_and(|first| first.is("end"));
-            in_body[at] = opens_body(tokens) || in_body[at] && !ends_body;
-            ended[at] |= told.has(Self::ENDED) && !ends_body;
-            traces = traces.and(told.without(Self::ENDED));
-        });
-        (traces, ended)
+        let mut traces = Self::NONE;
+        each_statement(sql, |_, tokens| traces = traces.and(Self::of_tokens(tokens)));
+        traces
     }
 
     fn of_tokens(tokens: &[Token<'_>]) -> Self {
@@ -284,38 +258,50 @@ impl Traces {
             () if first.is_one_of(&["set", "reset"]) && keeps_meaning(tokens) => Self::SESSION,
             () => Self::CHANGED,
         };
-        let is_body = first.is_one_of(&["do", "create"]);
+        traces.and(Self::of_each(tokens, Text { is_body: first.is_one_of(&["do", "create"]), depth: 0 }))
+    }
+
+    fn of_each(tokens: &[Token<'_>], text: Text) -> Self {
         let each = tokens.iter().enumerate();
-        each.fold(traces, |traces, (index, token)| traces.and(Self::of_token(*token, index, tokens, is_body)))
+        each.fold(Self::NONE, |traces, (index, token)| traces.and(Self::of_token(*token, index, tokens, text)))
     }
 
     /// What a statement may leave with this token in it.
-    fn of_token(token: Token<'_>, index: usize, tokens: &[Token<'_>], is_body: bool) -> Self {
+    fn of_token(token: Token<'_>, index: usize, tokens: &[Token<'_>], text: Text) -> Self {
         let mut traces = if token.closed { Self::NONE } else { Self::CHANGED.and(Self::TRANSACTION) };
         match token.form {
             Form::Word if token.is("into") => {
-                let before = index.checked_sub(1).and_then(|before| tokens.get(before));
-                let of_rows = before.is_some_and(|before| before.is_one_of(&["insert", "merge"]));
-                if !of_rows {
+                if !is_of_rows(tokens.get(..index).unwrap_or_default()) {
                     traces = traces.and(Self::CHANGED);
                 }
             }
             // The backslash of what follows is another character.
             Form::Word if token.is("uescape") => traces = traces.and(Self::CHANGED).and(Self::EVERYTHING),
-            Form::Word if token.is_one_of(NAMED_OBJECTS) => traces = traces.and(Self::MOMENT),
+            // An array's type begins with an underscore.
+            Form::Word if is_one_of(token.text.trim_start_matches('_'), NAMED_OBJECTS) => {
+                traces = traces.and(Self::MOMENT);
+            }
             Form::Word if token.is("set_config") && keeps_meaning(tokens.get(index..).unwrap_or_default()) => {
                 traces = traces.and(Self::SESSION);
             }
             Form::Word => traces = traces.and(Self::of_mention(token.text)),
             Form::Number | Form::Parameter | Form::Symbol | Form::Bits => {}
-            Form::Name | Form::UnicodeName => traces = traces.and(Self::of_inner(&token.content(), is_body)),
+            Form::Name | Form::UnicodeName => {
+                let name = token.content();
+                traces = traces.and(Self::of_inner(&name, text));
+                if is_one_of(name.trim_start_matches('_'), NAMED_OBJECTS) {
+                    traces = traces.and(Self::MOMENT);
+                }
+            }
             Form::Literal | Form::Escaped | Form::UnicodeLiteral | Form::Dollar => {
                 let content = token.content();
-                traces = traces.and(Self::of_inner(&content, is_body));
+                traces = traces.and(Self::of_inner(&content, text)).and(Self::of_literal(&content, text));
                 if first_word(&content).is_some_and(|first| first.is_one_of(RUN_BY_OTHERS)) {
                     traces = traces.and(Self::CHANGED);
                 }
-                if content.split(|char: char| !char.is_ascii_alphabetic()).any(|word| is_one_of(word, MOMENTS)) {
+                // A range's bounds may be quoted in part.
+                let unquoted = content.replace(['"', '\\'], "");
+                if unquoted.split(|char: char| !char.is_ascii_alphabetic()).any(|word| is_one_of(word, MOMENTS)) {
                     traces = traces.and(Self::MOMENT);
                 }
             }
@@ -323,11 +309,27 @@ impl Traces {
         traces
     }
 
-    /// What may be left by a text within a text.
-    fn of_inner(content: &str, is_body: bool) -> Self {
+    /// What may be left by what a literal has in it if it is run.
+    fn of_literal(content: &str, text: Text) -> Self {
+        // The words in it are looked at anyway. They can be hidden only by what is written in another way there.
+        if !content.contains(['\\', '\''])
+            || !text.is_body && !first_word(content).is_some_and(|first| first.is_one_of(ROWS))
+        {
+            return Self::NONE;
+        }
+        if text.depth == DEEPEST {
+            return Self::EVERYTHING.and(Self::CHANGED);
+        }
+        let (mut traces, inner) = (Self::NONE, Text { depth: text.depth + 1, ..text });
+        each_statement(content, |_, tokens| traces = traces.and(Self::of_each(tokens, inner)));
+        traces.without(Self::TRANSACTION).without(Self::MOMENT)
+    }
+
+    /// What may be left where the words of a text within a text stand.
+    fn of_inner(content: &str, text: Text) -> Self {
         let in_word = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '$') || !char.is_ascii();
         content.split(|char| !in_word(char)).fold(Self::NONE, |traces, word| {
-            let closes = is_body && is_one_of(word, &["prepare", "deallocate", "discard", "load"]);
+            let closes = text.is_body && is_one_of(word, &["prepare", "deallocate", "discard", "load"]);
             traces.and(if closes { Self::EVERYTHING } else { Self::of_mention(word) })
         })
     }
@@ -346,12 +348,14 @@ impl Traces {
         if self.has(Self::EVERYTHING) {
             None
         } else if self.has(Self::SESSION) {
-            // The random numbers of a session begin anew, since they may have been made to repeat.
+            // Within a transaction of its own, since the settings to be undone may have one wait for others. The random
+            // numbers of a session begin anew, since they may have been made to repeat.
             Some(
-                "ROLLBACK; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; RESET ROLE; CLOSE ALL; UNLISTEN *; \
+                "ROLLBACK; BEGIN ISOLATION LEVEL READ COMMITTED; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; RESET ROLE; CLOSE ALL; UNLISTEN *; \
                  SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; \
                  SELECT pg_catalog.setseed(('x' || pg_catalog.left(pg_catalog.md5(pg_catalog.concat(\
-                 pg_catalog.clock_timestamp(), pg_catalog.pg_backend_pid())), 8))::bit(32)::int4 / 2147483648.0)",
+                 pg_catalog.clock_timestamp(), pg_catalog.pg_backend_pid())), 8))::bit(32)::int4 / 2147483648.0); \
+                 COMMIT",
             )
         } else if self.has(Self::TRANSACTION) {
             Some("ROLLBACK")
@@ -359,6 +363,25 @@ impl Traces {
             Some("")
         }
     }
+}
+
+/// Whether an `INTO` behind these tokens is that of an `INSERT` or a `MERGE`. The words are also labels of columns, which a
+/// `SELECT` has in front of its own `INTO`.
+fn is_of_rows(before: &[Token<'_>]) -> bool {
+    let Some((_, before)) = before.split_last().filter(|(last, _)| last.is_one_of(&["insert", "merge"])) else {
+        return false;
+    };
+    let mut inner = 0_usize;
+    for token in before.iter().rev() {
+        match token.text {
+            ")" => inner += 1,
+            "(" if inner == 0 => return true,
+            "(" => inner -= 1,
+            _ if inner == 0 && token.is("select") => return false,
+            _ => {}
+        }
+    }
+    true
 }
 
 fn is_one_of(word: &str, words: &[&str]) -> bool {

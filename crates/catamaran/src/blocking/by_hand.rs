@@ -2,11 +2,10 @@
 
 use super::connection::Open;
 use crate::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, begun,
     driver_error::using,
     many::{ASK, NO_TRANSACTION},
-    strings,
-    traces::Traces,
+    traces::{Traces, commits},
     transaction::Level,
 };
 
@@ -24,13 +23,55 @@ impl Open {
         }
     }
 
-    /// What a text of several statements may leave. The server is asked how it reads strings if it hinges on that whether
-    /// the text ends the transaction.
-    pub(super) fn traces_of(&mut self, sql: &str) -> Result<Traces> {
-        if !strings::have_to_be_known(self.left(), sql) {
-            return Ok(Traces::of_batch(sql));
+    /// Runs a text of several statements.
+    pub(super) fn run_text(&mut self, sql: &str) -> Result<()> {
+        let traces = Traces::of_batch(sql);
+        let may_end = !self.left().has(Traces::ENDED) && self.begun.may_be_ended_by(sql);
+        if may_end && !self.begun.is_known() {
+            let answer = self.client.simple_query(begun::ASK).map_err(using);
+            self.begun.learn(answer)?;
         }
-        strings::traces(sql, self.client.simple_query(strings::ASK).map_err(using))
+        if commits(sql) {
+            self.may_commit()?;
+        }
+        self.note(if may_end { traces.without(Traces::ENDED) } else { traces });
+        self.statements().runs(sql);
+        if !may_end {
+            return self.client.batch_execute(sql).map_err(using);
+        }
+        self.begun.sends(traces.has(Traces::ENDED));
+        let result = self.client.batch_execute(sql).map_err(using);
+        // What the text came to says more than why the question has failed.
+        let _ = self.look_behind(1);
+        result
+    }
+
+    /// Asks whether the transaction is still the one that was begun, behind so many texts that may have ended it.
+    fn look_behind(&mut self, texts: u32) -> Result<()> {
+        if !self.begun.is_known() {
+            return Ok(());
+        }
+        let answer = self.client.simple_query(begun::ASK).map_err(using);
+        if self.begun.is_another(texts, answer)? {
+            self.note(Traces::ENDED);
+        }
+        Ok(())
+    }
+
+    /// Whether a text has ended the transaction that was begun. The server is asked if that is not known.
+    pub(super) fn was_ended(&mut self) -> Result<bool> {
+        let unproved = self.begun.unproved();
+        let looked = if unproved > 0 { self.look_behind(unproved) } else { Ok(()) };
+        match looked {
+            // In a transaction that has failed, a text counts for what it looks like.
+            Err(error) if error.is_loss() || !self.begun.is_suspected() => Err(error),
+            _ => Ok(self.may_be_ended()),
+        }
+    }
+
+    /// The same as far as it is known.
+    pub(super) fn may_be_ended(&self) -> bool {
+        self.left().has(Traces::ENDED) || self.begun.is_suspected()
     }
 
     /// Fails within a transaction that was begun by hand, which one begun in it would end.

@@ -15,17 +15,19 @@ use postgres_types::ToSql;
 use super::teardown::{elsewhere, off_runtime, on_runtime};
 use crate::{
     Canceller, Description, Error, Result, Row,
+    begun::Begun,
     budget::Permit,
     call::Call,
     driver_error::{connecting, using},
     holders::{Hold, Holders, Listed, Origin, Work},
     kinds::Followed,
+    many::{NO_SAVEPOINT, NO_TRANSACTION},
     row::Column,
     row_count,
     stale::RUNS,
     statement_cache::{Kept, StatementCache},
     tls::Connector,
-    traces::{GRACE, Traces, Travel, check_sendable, commits},
+    traces::{GRACE, Traces, Travel, check_sendable},
     transaction::Level,
 };
 
@@ -70,6 +72,7 @@ pub(crate) struct Open {
     /// The driver knows types whose fields have names.
     pub(super) composites: bool,
     pub(super) followed: Followed,
+    pub(super) begun: Begun,
     /// What was asked for since the transaction began, and of how much of it the server has said that it is done.
     asked: u64,
     answered: u64,
@@ -99,6 +102,7 @@ impl Connection {
             unproved: false,
             composites: false,
             followed: Followed::default(),
+            begun: Begun::default(),
             asked: 0,
             answered: 0,
             lost: false,
@@ -254,13 +258,7 @@ impl Open {
     pub(crate) fn batch(&mut self, sql: &str) -> Result<()> {
         check_sendable(sql)?;
         Travel::refuse_copies(sql)?;
-        let traces = self.traces_of(sql)?;
-        self.note(traces);
-        self.statements().runs(sql);
-        if commits(sql) {
-            self.may_commit()?;
-        }
-        self.client.batch_execute(sql).map_err(using)
+        self.run_text(sql)
     }
 
     pub(crate) fn describe(&mut self, sql: &str) -> Result<Description> {
@@ -287,6 +285,7 @@ impl Open {
         self.client.batch_execute(sql).map_err(using)?;
         if level.is_outermost() {
             (self.asked, self.answered) = (1, 0);
+            self.begun.begin();
         }
         self.answered += 1;
         Ok(())
@@ -299,7 +298,7 @@ impl Open {
 
     /// Commits, or fails if the server has not; see [`Level::commit_sql`].
     pub(crate) fn commit(&mut self, level: Level) -> Result<()> {
-        if level.is_outermost() && self.traces.has(Traces::ENDED) {
+        if level.is_outermost() && self.was_ended().map_err(Error::of_commit)? {
             // What is open now, if anything, is not what was begun.
             return Err(Error::transaction_ended());
         }
@@ -312,8 +311,8 @@ impl Open {
 
     /// Rolls back, or fails if a statement has ended the transaction before.
     pub(crate) fn rollback(&mut self, level: Level) -> Result<()> {
-        let was_ended = level.is_outermost() && self.traces.has(Traces::ENDED);
-        self.rolls_back(level)?;
+        let was_ended = level.is_outermost() && self.may_be_ended();
+        self.rolls_back(level).map_err(Error::of_rollback)?;
         self.answered += 1;
         if was_ended { Err(Error::transaction_ended()) } else { Ok(()) }
     }
@@ -335,6 +334,7 @@ impl Open {
     /// Nothing is left of a transaction once its outermost level has ended.
     pub(super) fn ended(&mut self, level: Level) {
         if level.is_outermost() {
+            self.begun.end();
             self.rolled_back();
             self.traces = self.traces.after_transaction();
         }
@@ -388,7 +388,15 @@ impl Open {
     pub(super) fn roll_back_owed(&mut self) -> Result<()> {
         // Owed until it is done: what was refused is tried again by the next call.
         while let Some(level) = self.owed.first().copied() {
-            self.rolls_back(level)?;
+            // A savepoint went with the transaction.
+            if level.is_outermost() || !self.traces.has(Traces::ENDED) {
+                match self.rolls_back(level) {
+                    Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => self.note(Traces::ENDED),
+                    // A statement of the caller's own has ended it too. Asking for it has failed the transaction.
+                    Err(error) if error.sqlstate() == Some(NO_SAVEPOINT) => self.asked += 1,
+                    result => result?,
+                }
+            }
             self.owed.remove(0);
         }
         Ok(())

@@ -37,6 +37,7 @@ impl Open {
 
     /// Sends the data, and has the connection in step afterwards, or gives it up.
     fn feed(&mut self, kept: &Kept, chunks: Chunks<'_>) -> Result<u64> {
+        self.note(kept.traces);
         // Noted before, for a panic among the chunks.
         self.unproved = true;
         let copied = self.send_chunks(kept, chunks);
@@ -96,6 +97,7 @@ impl Open {
         if own {
             self.begin(Level::OUTERMOST, "BEGIN")?;
         }
+        self.note(kept.traces);
         Ok((kept, own))
     }
 

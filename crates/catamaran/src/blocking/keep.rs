@@ -33,10 +33,10 @@ impl Open {
     pub(super) fn keep_for(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<(Kept, bool)> {
         let (kept, was_kept) = self.keep(sql)?;
         kept.check_for(params)?;
-        self.note(kept.traces);
         if kept.commits {
             self.may_commit()?;
         }
+        self.note(kept.traces);
         Ok((kept, was_kept))
     }
 

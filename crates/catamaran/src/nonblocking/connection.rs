@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     Description, Error, Result, Row,
+    begun::Begun,
     call::Call,
     driver_error::{connecting, using},
     holders::{Hold, Holders, Listed, Origin, Work},
@@ -38,7 +39,7 @@ use crate::{
     row_count,
     statement_cache::StatementCache,
     tls::Connector,
-    traces::{CLEANING, GRACE, Traces, Travel, check_sendable, commits},
+    traces::{CLEANING, GRACE, Traces, Travel, check_sendable},
     transaction::Level,
 };
 
@@ -64,6 +65,7 @@ pub(crate) struct Connection {
     lost: AtomicBool,
     /// See [`is_doubtful`](Self::is_doubtful).
     pub(super) doubted: AtomicBool,
+    pub(super) begun: Mutex<Begun>,
     /// A stream, a COPY or many statements have the connection for themselves.
     pub(super) streaming: AtomicBool,
     /// The requests on their way.
@@ -103,6 +105,7 @@ impl Connection {
             settles: tokio::sync::Mutex::new(()),
             lost: AtomicBool::new(false),
             doubted: AtomicBool::new(true),
+            begun: Mutex::default(),
             streaming: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             composites: AtomicBool::new(false),
@@ -212,13 +215,7 @@ impl Connection {
         check_sendable(sql)?;
         Travel::refuse_copies(sql)?;
         let running = self.ready(Abandoned::Statement).await?;
-        let batch = async {
-            self.note(self.traces_of(sql).await?);
-            self.statements().runs(sql);
-            let _alone = if commits(sql) { Box::pin(self.alone_to_commit()).await? } else { None };
-            self.client.batch_execute(sql).await.map_err(using)
-        };
-        running.done(batch.await)
+        running.done(self.run_text(sql).await)
     }
 
     pub(crate) async fn describe(&self, sql: &str) -> Result<Description> {
@@ -263,6 +260,7 @@ impl Connection {
         self.note(Traces::TRANSACTION);
         if level.is_outermost() {
             self.doubted.store(false, SeqCst);
+            self.begun().begin();
         }
     }
 
@@ -270,9 +268,13 @@ impl Connection {
     /// still.
     pub(crate) async fn commit(&self, level: Level, open: &mut bool) -> Result<()> {
         let running = self.ready(Abandoned::Commit).await?;
-        if level.is_outermost() && self.left().has(Traces::ENDED) {
-            // What is open now, if anything, is not what was begun.
-            return running.done(Err(Error::transaction_ended()));
+        if level.is_outermost() {
+            match Box::pin(self.was_ended()).await.map_err(Error::of_commit) {
+                Ok(false) => {}
+                // What is open now, if anything, is not what was begun.
+                Ok(true) => return running.done(Err(Error::transaction_ended())),
+                Err(error) => return running.done(Err(error)),
+            }
         }
         // A savepoint that is being released must not be rolled back: if it is gone by then, that fails what is around
         // it. Behind a `COMMIT` a rollback does nothing, or what is needed.
@@ -290,9 +292,10 @@ impl Connection {
         // They go with it.
         self.owed().levels.clear();
         let running = self.ready(Abandoned::Commit).await?;
-        let was_ended = level.is_outermost() && self.left().has(Traces::ENDED);
+        let was_ended = level.is_outermost() && self.may_be_ended();
         *open = level.is_outermost();
-        let rolled_back = self.client.batch_execute(&level.rollback_sql()).await.map_err(using);
+        let rolled_back =
+            self.client.batch_execute(&level.rollback_sql()).await.map_err(using).map_err(Error::of_rollback);
         *open = rolled_back.is_err();
         running.answered(rolled_back)?;
         self.rolled_back();
@@ -316,6 +319,7 @@ impl Connection {
     /// Nothing is left of a transaction once its outermost level has ended.
     pub(super) fn ended(&self, level: Level) {
         if level.is_outermost() {
+            self.begun().end();
             self.rolled_back();
             self.update(Traces::after_transaction);
         }
@@ -335,6 +339,7 @@ impl Connection {
         let left = self.left();
         let Some(undo) = left.undo_sql().filter(|_| abandoned < Abandoned::Prepare as u8) else { return false };
         let cancels = abandoned <= Abandoned::Copy as u8;
+        let is_awaited = cancels && abandoned != Abandoned::Nothing as u8;
         let undoing = async {
             // Out of step, the end of something else would pass for that of the undoing.
             let unproved = self.owed().proof;
@@ -343,7 +348,7 @@ impl Connection {
             }
             self.client.batch_execute(undo).await.map(|()| true)
         };
-        match timeout(if cancels { GRACE } else { CLEANING }, undoing).await {
+        match timeout(if is_awaited { GRACE } else { CLEANING }, undoing).await {
             Ok(Ok(true)) => {
                 if left.is_unsettled_by_undoing() {
                     self.statements().clear();

@@ -59,6 +59,7 @@ impl Connection {
 
     /// Sends the data, and has the connection in step afterwards, or gives it up.
     async fn feed(&self, kept: &Kept, chunks: Chunks<'_>) -> Result<u64> {
+        self.note_of(kept);
         let copy = async {
             let mut sink = pin!(self.client.copy_in::<_, Bytes>(&kept.statement).await.map_err(using)?);
             while let Some(chunk) = chunks.next().await {
@@ -124,8 +125,9 @@ impl Connection {
         let alone = self.alone()?;
         let kept = self.keep(sql).await?.0.travels(Travel::CopyOut)?;
         let own = within == Within::Connection && !self.is_in_transaction().await?;
-        let data = if own {
-            let frame = Frame::enter(self);
+        let frame = own.then(|| Frame::enter(self));
+        self.note_of(&kept);
+        let data = if let Some(frame) = frame {
             let data = match self.client.batch_execute("BEGIN").await {
                 Ok(()) => self.client.copy_out(&kept.statement).await,
                 Err(error) => Err(error),

@@ -3,10 +3,13 @@
 use std::sync::{MutexGuard, PoisonError, atomic::Ordering::SeqCst};
 
 use super::connection::Connection;
-use crate::{Error, Result, driver_error::using, transaction::Level};
-
-/// What the server says to a savepoint that does not exist.
-const NO_SAVEPOINT: &str = "3B001";
+use crate::{
+    Error, Result,
+    driver_error::using,
+    many::{NO_SAVEPOINT, NO_TRANSACTION},
+    traces::Traces,
+    transaction::Level,
+};
 
 /// What has to be settled before anything else is run.
 #[derive(Default)]
@@ -40,11 +43,16 @@ impl Connection {
             self.owed().rollback = false;
         }
         loop {
+            if self.left().has(Traces::ENDED) {
+                // They went with the transaction.
+                self.owed().levels.clear();
+            }
             let Some(level) = self.owed().levels.first().copied() else { break };
             match self.client.batch_execute(&level.rollback_sql()).await.map_err(using) {
                 // The server has refused to begin it, which nobody waited for. Asking for it has failed the transaction if
                 // nothing else had.
                 Err(error) if error.sqlstate() == Some(NO_SAVEPOINT) => self.doubted.store(true, SeqCst),
+                Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => self.note(Traces::ENDED),
                 result => result?,
             }
             self.owed().levels.remove(0);

@@ -44,11 +44,13 @@ impl ToSql for Param<'_> {
         if let Some(panic) = self.panic.take() {
             return Err(Panicked::new(panic).into());
         }
-        let begin = out.len();
-        let encoded = catch_unwind(AssertUnwindSafe(|| self.value.to_sql_checked(ty, out)));
+        // What stands in front of it is out of its reach.
+        let mut own = out.split_off(out.len());
+        let encoded = catch_unwind(AssertUnwindSafe(|| self.value.to_sql_checked(ty, &mut own)));
         if let Some(bytes) = self.bytes {
-            bytes.fetch_add(out.len().saturating_sub(begin), Relaxed);
+            bytes.fetch_add(own.len(), Relaxed);
         }
+        out.unsplit(own);
         encoded.unwrap_or_else(|panic| Err(Panicked::new(panic).into()))
     }
 

@@ -13,8 +13,8 @@ impl Connection {
         loop {
             let (kept, was_kept) = self.keep(sql).await?;
             kept.check_for(params)?;
-            self.note_of(&kept);
             let _alone = if kept.commits { Box::pin(self.alone_to_commit()).await? } else { None };
+            self.note_of(&kept);
             match self
                 .client
                 .execute_raw(&kept.statement, params.iter().map(|param| Param::new(*param)))
@@ -36,10 +36,10 @@ impl Connection {
                 None => (Box::pin(self.prepare_kept(sql)).await?, false),
             };
             kept.check_for(params)?;
-            self.note_of(&kept);
             if kept.commits {
                 return self.send_commit(&kept, params).await;
             }
+            self.note_of(&kept);
             // The driver's future is large: on its own it fits what an allocator keeps at hand, and made where it stays
             // it is not moved.
             let sending = Box::write(
@@ -61,6 +61,7 @@ impl Connection {
     ) -> BoxFuture<'a, Result<RowStream>> {
         Box::pin(async move {
             let _alone = self.alone_to_commit().await?;
+            self.note_of(kept);
             self.client.query_raw(&kept.statement, params.iter().map(|param| Param::new(*param))).await.map_err(using)
         })
     }

@@ -21,7 +21,6 @@ const RUNNING: &[&str] = &[
     "default_transaction_read_only",
     "effective_cache_size",
     "effective_io_concurrency",
-    "extra_float_digits",
     "from_collapse_limit",
     "geqo",
     "hash_mem_multiplier",

@@ -1,4 +1,4 @@
-use super::{Traces, changes_meaning, commits};
+use super::{Traces, changes_meaning, commits, runs_procedure};
 
 const NONE: Traces = Traces::NONE;
 const TRANSACTION: Traces = Traces::TRANSACTION;
@@ -25,6 +25,8 @@ fn statements() {
         ("ROLLBACK WORK", ENDS.and(ENDED)),
         ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END", CHANGED.and(ENDS)),
         ("SELECT 'f'::regproc", Traces::MOMENT),
+        ("SELECT '{f}'::_regproc, 'f'::\"regproc\"", Traces::MOMENT),
+        (r#"SELECT '["n"ow,]'::tstzrange"#, Traces::MOMENT),
         (r"INSERT INTO t VALUES ('C:\dir\', '; COMMIT; --')", ENDS),
         ("PREPARE TRANSACTION 'set_config'", ENDS.and(ENDED)),
         ("SAVEPOINT s", NONE),
@@ -45,12 +47,25 @@ fn statements() {
         ("SELECT setseed(0.5)", SESSION),
         ("CREATE TEMPORARY TABLE t (x int)", CHANGED),
         ("SELECT 1 AS x INTO TEMP t", CHANGED),
+        ("SELECT (1) insert INTO TEMP u", CHANGED),
+        ("WITH a AS (SELECT 1 AS merge) SELECT merge INTO TEMP u FROM a", CHANGED),
+        ("EXPLAIN (ANALYZE) SELECT 1 AS insert INTO TEMP u", CHANGED),
+        ("WITH a AS (SELECT 1) INSERT INTO t SELECT * FROM a", NONE),
+        ("EXPLAIN (ANALYZE) INSERT INTO t SELECT 1", NONE),
+        ("MERGE INTO t USING (SELECT 1) s ON true WHEN MATCHED THEN DELETE", NONE),
+        ("SELECT 'select ''a'' || E''\\n'''", NONE),
+        (r#"SELECT query_to_xml('select U&"set\005fconfig"(''role'', ''x'', false)')"#, CHANGED),
+        (r#"SELECT query_to_xml($q$select U&"pg\005fadvisory\005flock"(7)$q$)"#, SESSION),
+        (
+            r"SELECT query_to_xml('select query_to_xml(E''select set\x5fconfig(''''role'''', ''''x'''', false)'')')",
+            CHANGED,
+        ),
         ("WITH a AS (INSERT INTO t VALUES (1) RETURNING x) SELECT x FROM a", NONE),
         ("EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1", CHANGED),
         ("EXPLAIN SELECT 1", NONE),
-        ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", SESSION),
+        ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", CHANGED),
         ("LISTEN x", SESSION),
-        ("CALL p()", SESSION),
+        ("CALL p()", CHANGED),
         ("DO $$ BEGIN END $$", CHANGED),
         ("SELECT run('SET ROLE x')", CHANGED),
         ("SHOW search_path", NONE),
@@ -65,6 +80,9 @@ fn statements() {
         "LOAD 'x'",
         "PREPARE s AS SELECT 1",
         "DO $$ BEGIN EXECUTE 'deallocate x'; END $$",
+        r"DO $$ BEGIN EXECUTE E'\x50REPARE p AS SELECT 1'; END $$",
+        r"DO $$ BEGIN EXECUTE U&'\0050REPARE p AS SELECT 1'; END $$",
+        "DO $$ BEGIN EXECUTE 'PRE'\n'PARE p AS SELECT 1'; END $$",
         "SELECT dblink_connect('c', $1)",
         "SELECT U&\"set!005fconfig\" UESCAPE '!' ('role', 'x', false)",
     ] {
@@ -78,7 +96,7 @@ fn batches() {
         ("INSERT INTO t VALUES (1); DELETE FROM t", NONE),
         ("SELECT 1; BEGIN; SELECT 2", TRANSACTION),
         ("SELECT 1; /* BEGIN */ SELECT 2", NONE),
-        ("SELECT '; SET ROLE x'", NONE),
+        ("SELECT 'x; SET ROLE x'", NONE),
         ("BEGIN; SET LOCAL lock_timeout = 1", SESSION.and(TRANSACTION)),
         ("BEGIN; DROP TABLE t", TRANSACTION.and(SCHEMA)),
         ("INSERT INTO t VALUES ('image/*'); SET ROLE lesser", CHANGED),
@@ -86,7 +104,10 @@ fn batches() {
         ("SELECT 1; --\rSET x = 1; BEGIN", CHANGED.and(TRANSACTION)),
         (r"SELECT 'a\'; SET ROLE lesser; --'", CHANGED),
         (r"SELECT 'a\''; SET ROLE lesser; --'", CHANGED),
-        ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1 AS case; END; BEGIN", CHANGED.and(TRANSACTION)),
+        (
+            "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1 AS case; END; BEGIN",
+            CHANGED.and(TRANSACTION).and(ENDED),
+        ),
     ] {
         assert_eq!(Traces::of_batch(sql).without(ENDS), traces, "{sql}");
     }
@@ -125,6 +146,13 @@ fn what_keeps_a_transaction() {
         ("", false),
     ] {
         assert_eq!(commits(sql), keeps, "{sql}");
+    }
+}
+
+#[test]
+fn what_may_commit_by_itself() {
+    for (sql, may) in [("CALL p()", true), ("/* x */ ;; do $$ $$", true), (";SELECT 1", false), ("", false)] {
+        assert_eq!(runs_procedure(sql), may, "{sql}");
     }
 }
 
