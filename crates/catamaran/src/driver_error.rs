@@ -101,6 +101,7 @@ fn server_error(report: &DbError) -> ServerError {
             Some(ErrorPosition::Original(position)) => Some(*position),
             _ => None,
         },
+        context: owned(report.where_()),
         schema: owned(report.schema()),
         table: owned(report.table()),
         column: owned(report.column()),

@@ -103,6 +103,8 @@ pub struct ServerError {
     pub detail: Option<String>,
     pub hint: Option<String>,
     pub position: Option<u32>,
+    /// Where in functions it happened (`W`), and nothing if it was in none.
+    pub context: Option<String>,
     pub schema: Option<String>,
     pub table: Option<String>,
     pub column: Option<String>,

@@ -34,7 +34,8 @@ pub(crate) fn verdict(kept: &Kept, was_kept: bool, in_transaction: bool, error: 
 /// The server's own word that it did not run the statement: the function of its source that reports it, which has the
 /// same name in every language, and the name of the statement.
 fn is_refused(kept: &Kept, error: &Error) -> bool {
-    let Some(report) = error.server_error() else { return false };
+    // What a function in it was refused has run as far as there.
+    let Some(report) = error.server_error().filter(|report| report.context.is_none()) else { return false };
     match (report.sqlstate.as_str(), report.routine.as_deref()) {
         ("0A000", Some("RevalidateCachedQuery")) => true,
         _ => error.is_forgotten_statement() && kept.is_named_in(&report.message),
