@@ -41,6 +41,23 @@ impl ToSql for Boom {
     postgres_types::to_sql_checked!();
 }
 
+/// Takes away what stands in the buffer that it is given.
+#[derive(Debug)]
+struct Grabs(i64);
+
+impl ToSql for Grabs {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        out.clear();
+        self.0.to_sql(ty, out)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <i64 as ToSql>::accepts(ty)
+    }
+
+    postgres_types::to_sql_checked!();
+}
+
 const BOTH: [Boom; 2] = [Boom::InValue, Boom::InFormat];
 const INSERT: &str = "INSERT INTO t VALUES ($1)";
 
@@ -103,6 +120,8 @@ fn neighbours_on_a_shared_connection_are_spared() {
             let boom = BOTH[turn % 2];
             let call = async { db.fetch_one("SELECT $1::int8", &[&boom]).await.map(drop) };
             assert!(AssertUnwindSafe(call).catch_unwind().await.is_err());
+            let grabbed = db.fetch_one("SELECT $1::int8 + $2::int8", &[&1i64, &Grabs(2)]).await.unwrap();
+            assert_eq!(grabbed.get::<i64>(0).unwrap(), 3);
         }
         for neighbour in neighbours {
             neighbour.await.unwrap();

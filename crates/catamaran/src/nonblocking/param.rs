@@ -13,6 +13,14 @@ use postgres_types::{Format, IsNull, ToSql, Type};
 
 use crate::param::{Cause, Panicked};
 
+/// The most bytes that a thread keeps for the next value.
+const KEPT: usize = 4096;
+
+thread_local! {
+    /// Where values are encoded.
+    static OWN: Cell<BytesMut> = Cell::new(BytesMut::with_capacity(64));
+}
+
 /// A parameter whose panic goes past the driver: unwinding through that, it would leave half a message in front of the
 /// next one, which on a shared connection is another caller's.
 pub(super) struct Param<'a> {
@@ -44,13 +52,17 @@ impl ToSql for Param<'_> {
         if let Some(panic) = self.panic.take() {
             return Err(Panicked::new(panic).into());
         }
-        // What stands in front of it is out of its reach.
-        let mut own = out.split_off(out.len());
+        // What stands in front of it in the driver's buffer is out of its reach.
+        let mut own = OWN.take();
+        own.clear();
         let encoded = catch_unwind(AssertUnwindSafe(|| self.value.to_sql_checked(ty, &mut own)));
+        out.extend_from_slice(&own);
         if let Some(bytes) = self.bytes {
             bytes.fetch_add(own.len(), Relaxed);
         }
-        out.unsplit(own);
+        if own.capacity() <= KEPT {
+            OWN.set(own);
+        }
         encoded.unwrap_or_else(|panic| Err(Panicked::new(panic).into()))
     }
 
