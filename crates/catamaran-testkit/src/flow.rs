@@ -25,6 +25,8 @@ pub(crate) struct Flow {
     ended: bool,
     /// Whether the end was passed on.
     closed: bool,
+    /// Whether it is cut behind what is leaving.
+    doomed: bool,
 }
 
 impl Flow {
@@ -46,9 +48,16 @@ impl Flow {
         }
     }
 
-    /// Writes what is due, as far as the socket takes it, after each piece was noted. Fails as the socket does.
-    pub(crate) fn drain(&mut self, mut to: &TcpStream, now: Instant, mut note: impl FnMut(&[u8])) -> Result<(), ()> {
-        while self.pieces.front().is_some_and(|(due, _)| *due <= now)
+    /// Writes what is due, as far as the socket takes it, and of each piece as much as is said when it is noted. Fails as
+    /// the socket does, and behind a piece of which not all was to be written.
+    pub(crate) fn drain(
+        &mut self,
+        mut to: &TcpStream,
+        now: Instant,
+        mut note: impl FnMut(&[u8]) -> usize,
+    ) -> Result<(), ()> {
+        while !self.doomed
+            && self.pieces.front().is_some_and(|(due, _)| *due <= now)
             && let Some((_, bytes)) = self.pieces.pop_front()
         {
             if bytes.is_empty() {
@@ -56,9 +65,10 @@ impl Flow {
                 break;
             }
             // Counted first, so that an answer never arrives before its count.
-            note(&bytes);
+            let passed = bytes.get(..note(&bytes)).unwrap_or(&bytes);
             self.on_their_way -= bytes.len();
-            self.leaving.extend_from_slice(&bytes);
+            self.leaving.extend_from_slice(passed);
+            self.doomed = passed.len() < bytes.len();
         }
         while !self.leaving.is_empty() {
             match to.write(&self.leaving) {
@@ -67,6 +77,9 @@ impl Flow {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Err(()),
             }
+        }
+        if self.doomed {
+            return Err(());
         }
         if self.closed {
             // The other direction may still have something to say.

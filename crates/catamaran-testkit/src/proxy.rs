@@ -136,6 +136,14 @@ impl Proxy {
         self.inner.relay.cut()
     }
 
+    /// Passes on so many more bytes to the server or to clients, of all
+    /// connections together, and cuts the connection of the next one.
+    ///
+    /// `None` is no limit. What comes behind the cut is not limited any more.
+    pub fn cut_after(&self, to_server: Option<u64>, to_client: Option<u64>) {
+        self.inner.relay.change(|control| control.left = [to_server, to_client]);
+    }
+
     /// Stops passing on bytes, and ends of connections, in both directions.
     ///
     /// Connections stay open and new ones are accepted but stall as well.

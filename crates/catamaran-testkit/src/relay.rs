@@ -29,6 +29,8 @@ pub(crate) struct Control {
     pub(crate) stalled: bool,
     pub(crate) to_server: Duration,
     pub(crate) to_client: Duration,
+    /// How many more bytes are passed on, to the server and to the client, before the connection of the next one is cut.
+    pub(crate) left: [Option<u64>; 2],
     pub(crate) traffic: Traffic,
     pub(crate) capturing: bool,
     pub(crate) captured: Vec<Vec<u8>>,
@@ -163,6 +165,25 @@ impl Relay {
     }
 }
 
+impl Control {
+    /// How many of so many bytes are passed on. Behind a cut, everything is again.
+    fn take(&mut self, direction: Direction, bytes: usize) -> usize {
+        let [to_server, to_client] = &mut self.left;
+        let left = if direction == Direction::ToServer { to_server } else { to_client };
+        let wanted = u64::try_from(bytes).unwrap_or(u64::MAX);
+        match *left {
+            Some(few) if few < wanted => {
+                self.left = [None, None];
+                usize::try_from(few).unwrap_or(bytes)
+            }
+            _ => {
+                *left = left.map(|many| many - wanted);
+                bytes
+            }
+        }
+    }
+}
+
 impl Connection {
     /// Closes both sides at once.
     pub(crate) fn cut(&self) {
@@ -174,8 +195,14 @@ impl Connection {
         }
     }
 
-    /// Counts bytes that are about to be passed on.
-    pub(crate) fn note(&self, direction: Direction, bytes: &[u8], control: &mut Control) {
+    /// Counts bytes that are about to be passed on, and returns how many of them are before the connection is cut.
+    pub(crate) fn note(&self, direction: Direction, bytes: &[u8], control: &mut Control) -> usize {
+        let passed = control.take(direction, bytes.len());
+        self.count(direction, bytes.get(..passed).unwrap_or(bytes), control);
+        passed
+    }
+
+    fn count(&self, direction: Direction, bytes: &[u8], control: &mut Control) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if direction == Direction::ToClient {
