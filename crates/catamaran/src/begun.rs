@@ -49,7 +49,9 @@ impl Begun {
     /// Notes the answer to the question before a text.
     pub(crate) fn learn(&mut self, answer: Result<Vec<SimpleQueryMessage>>) -> Result<()> {
         match answer {
-            Ok(messages) => self.at = moment(&messages),
+            // What is open behind a text of which nothing is known is not what was begun for certain.
+            Ok(messages) if self.unproved == 0 => self.at = moment(&messages),
+            Ok(_) => {}
             // It can't be asked while it has failed.
             Err(error) if is_of_failed(&error) => {}
             Err(error) => return Err(error),
@@ -135,5 +137,10 @@ mod tests {
         assert!(failed.is_err() && begun.is_suspected() && begun.unproved() == 2);
         assert_eq!((begun.is_another(1, Ok(Vec::new())).unwrap(), begun.is_suspected()), (true, true));
         assert_eq!((begun.is_another(1, Ok(Vec::new())).unwrap(), begun.is_suspected()), (true, false));
+        begun.begin();
+        begun.learn(Err(Error::server(FAILED_TRANSACTION, ""))).unwrap();
+        begun.sends(true);
+        begun.learn(Ok(Vec::new())).unwrap();
+        assert!(!begun.is_known() && begun.is_suspected() && begun.unproved() == 0);
     }
 }

@@ -24,7 +24,7 @@ pub(crate) const GRACE: Duration = Duration::from_millis(250);
 pub(crate) const CLEANING: Duration = Duration::from_secs(5);
 
 /// How many literals may stand within each other, all of which are read.
-const DEEPEST: u8 = 8;
+const DEEPEST: u8 = 4;
 
 /// The text that a token is of.
 #[derive(Debug, Clone, Copy)]
@@ -351,8 +351,8 @@ impl Traces {
             // Within a transaction of its own, since the settings to be undone may have one wait for others. The random
             // numbers of a session begin anew, since they may have been made to repeat.
             Some(
-                "ROLLBACK; BEGIN ISOLATION LEVEL READ COMMITTED; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; RESET ROLE; CLOSE ALL; UNLISTEN *; \
-                 SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; \
+                "ROLLBACK; BEGIN ISOLATION LEVEL READ COMMITTED; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; \
+                 RESET ROLE; CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; \
                  SELECT pg_catalog.setseed(('x' || pg_catalog.left(pg_catalog.md5(pg_catalog.concat(\
                  pg_catalog.clock_timestamp(), pg_catalog.pg_backend_pid())), 8))::bit(32)::int4 / 2147483648.0); \
                  COMMIT",

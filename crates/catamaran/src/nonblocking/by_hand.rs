@@ -62,7 +62,7 @@ impl Connection {
     /// Whether a text has ended the transaction that was begun. The server is asked if that is not known.
     pub(super) async fn was_ended(&self) -> Result<bool> {
         let unproved = self.begun().unproved();
-        let looked = if unproved > 0 { self.look_behind(unproved).await } else { Ok(()) };
+        let looked = if unproved > 0 { Box::pin(self.look_behind(unproved)).await } else { Ok(()) };
         match looked {
             // In a transaction that has failed, a text counts for what it looks like.
             Err(error) if error.is_loss() || !self.begun().is_suspected() => Err(error),

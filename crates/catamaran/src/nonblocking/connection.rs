@@ -269,7 +269,7 @@ impl Connection {
     pub(crate) async fn commit(&self, level: Level, open: &mut bool) -> Result<()> {
         let running = self.ready(Abandoned::Commit).await?;
         if level.is_outermost() {
-            match Box::pin(self.was_ended()).await.map_err(Error::of_commit) {
+            match self.was_ended().await.map_err(Error::of_commit) {
                 Ok(false) => {}
                 // What is open now, if anything, is not what was begun.
                 Ok(true) => return running.done(Err(Error::transaction_ended())),
