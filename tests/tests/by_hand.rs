@@ -2,24 +2,21 @@
 //! them: what is reported is kept, what is refused is not, and nothing is left to the next caller.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use catamaran::{
     AsyncDatabaseService, AsyncExecutor as _, Batch, Config, DeadpoolDatabase, Error, ErrorKind, Offloaded,
     R2d2Database, Result, TransactionOptions, prelude::*,
 };
 use catamaran_testkit::{Database, Proxy, drop_after_polls, shared};
-use catamaran_tests::{
-    faces::{LONG, on_each},
-    hull::{Hull, both},
-};
+use catamaran_tests::hull::{Hull, both};
 use tokio::runtime::Runtime;
 
 const INSERT: &str = "INSERT INTO t VALUES ($1)";
 
 fn database() -> Database {
     let database = shared().unwrap().database().unwrap();
-    database.execute("CREATE TABLE t (id int8); CREATE TABLE x (begin int8)").unwrap();
+    database.execute("CREATE TABLE t (id int8)").unwrap();
     database
 }
 
@@ -203,136 +200,6 @@ fn a_closure_that_commits_by_hand_is_not_run_again() {
                 .await;
             assert_eq!((failed.map_err(|error: Error| error.is_retryable()), kept(&database)), (Err(true), rows));
         });
-    }
-}
-
-/// An end in an inner level is one of the whole transaction.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_end_within_a_savepoint_is_told_by_whatever_comes_behind() {
-    let database = Arc::new(database());
-    on_each(&config(&database).checkout_timeout(LONG), |opened| {
-        let database = database.clone();
-        async move {
-            for (text, rows) in [
-                ("COMMIT", 2),
-                ("SELECT 1; COMMIT", 2),
-                ("COMMIT; BEGIN", 2),
-                ("COMMIT AND CHAIN", 2),
-                ("ROLLBACK", 0),
-                ("ROLLBACK; BEGIN", 0),
-            ] {
-                for (inner, outer) in [(true, true), (true, false), (false, true), (false, false)] {
-                    let mut tx = opened.db.begin(TransactionOptions::new()).await.unwrap();
-                    tx.execute(INSERT, &[&1i64]).await.unwrap();
-                    let level = tx.savepoint().await.unwrap();
-                    level.execute(INSERT, &[&2i64]).await.unwrap();
-                    level.batch_execute(text).await.unwrap();
-                    let ended = Err(ErrorKind::TransactionEnded);
-                    let level = if inner { level.commit().await } else { level.rollback().await };
-                    assert_eq!(level.map_err(|error| error.kind()), ended, "{:?}, {text}, the level", opened.face);
-                    let whole = if outer { tx.commit().await } else { tx.rollback().await };
-                    assert_eq!(whole.map_err(|error| error.kind()), ended, "{:?}, {text}", opened.face);
-                    assert_eq!(kept(&database).len(), rows, "{:?}, {text}", opened.face);
-                }
-            }
-        }
-    })
-    .await;
-}
-
-/// Where the server can't be asked, since the transaction has failed, a text counts for what it looks like.
-#[test]
-fn an_end_in_a_failed_transaction_is_found() {
-    let database = database();
-    for db in both(&config(&database)).unwrap() {
-        for (text, rows) in [
-            (r"ROLLBACK TO s; SELECT 'C:\'; COMMIT; BEGIN; SELECT 'x'", 1),
-            ("ROLLBACK TO s; CREATE PROCEDURE p() BEGIN ATOMIC END; DROP PROCEDURE p; END; BEGIN", 1),
-            ("ROLLBACK TO s; SELECT CASE WHEN true THEN 1 END", 0),
-        ] {
-            let tx = db.begin(TransactionOptions::new()).unwrap();
-            tx.batch_execute("INSERT INTO t VALUES (1); SAVEPOINT s").unwrap();
-            tx.execute("SELECT 1 / 0", &[]).unwrap_err();
-            tx.batch_execute(text).unwrap();
-            let rolled_back = tx.rollback().map_err(|error| error.kind());
-            let expected = if rows == 1 { Err(ErrorKind::TransactionEnded) } else { Ok(()) };
-            assert_eq!((rolled_back, kept(&database).len()), (expected, rows), "{db}, {text}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn an_end_in_a_text_that_was_dropped_is_found() {
-    let database = database();
-    let db = DeadpoolDatabase::new(config(&database)).unwrap();
-    for (text, commit, rows) in [
-        ("CREATE PROCEDURE p() BEGIN ATOMIC END; DROP PROCEDURE p; END; BEGIN; SELECT pg_sleep(0.2)", false, 0),
-        ("SELECT CASE WHEN true THEN 1 END; END; BEGIN; SELECT pg_sleep(0.2)", false, 0),
-        ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; DROP FUNCTION f; SELECT pg_sleep(0.2)", true, 1),
-        ("SELECT CASE WHEN true THEN 1 END; SELECT pg_sleep(0.2)", true, 1),
-    ] {
-        let tx = db.begin(TransactionOptions::new()).await.unwrap();
-        tx.batch_execute("SELECT 1 AS end; SELECT 1").await.unwrap();
-        tokio::select! {
-            biased;
-            () = tokio::time::sleep(Duration::from_millis(50)) => {}
-            done = tx.batch_execute(text) => panic!("it was to be dropped: {done:?}"),
-        }
-        tx.execute(INSERT, &[&1i64]).await.unwrap();
-        let committed = tx.commit().await.map_err(|error| error.kind());
-        let expected = if commit { Ok(()) } else { Err(ErrorKind::TransactionEnded) };
-        assert_eq!((committed, kept(&database).len()), (expected, rows), "{text}");
-    }
-}
-
-#[test]
-fn an_end_within_a_text_is_found_wherever_it_stands() {
-    let database = database();
-    for db in both(&config(&database)).unwrap() {
-        for (text, commit, rollback, rows) in [
-            (r"SELECT 'C:\'; ROLLBACK; BEGIN; SELECT 'x'", false, false, [0, 0]),
-            (r"SELECT 'C:\'; COMMIT; SELECT 'x'", false, false, [1, 1]),
-            (r"SELECT 'C:\'; COMMIT; BEGIN; SELECT 'x'", false, false, [1, 1]),
-            ("SELECT true AS atomic; END; BEGIN", false, false, [1, 1]),
-            ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; DROP FUNCTION f; END", false, false, [1, 1]),
-            ("CREATE TEMPORARY TABLE u (begin int8); SELECT 1 AS atomic; END", false, false, [1, 1]),
-            ("CREATE PROCEDURE p() BEGIN ATOMIC END; DROP PROCEDURE p; END; BEGIN", false, false, [1, 1]),
-            ("CREATE OR REPLACE PROCEDURE q() BEGIN ATOMIC END; END; BEGIN", false, false, [1, 1]),
-            (
-                "CREATE TABLE function AS SELECT begin atomic FROM x; DROP TABLE function; END; BEGIN",
-                false,
-                false,
-                [1, 1],
-            ),
-            ("COMMIT AND CHAIN;", false, false, [1, 1]),
-            ("END; BEGIN; SAVEPOINT s; ROLLBACK TO s", false, false, [1, 1]),
-            // What only looks like an end is none.
-            ("SELECT CASE WHEN true THEN 1 END; SAVEPOINT s; ROLLBACK TO s", true, true, [1, 0]),
-            (
-                "SET LOCAL TimeZone = 'Asia/Tokyo'; SET LOCAL extra_float_digits = -15; SELECT 1 AS end",
-                true,
-                true,
-                [1, 0],
-            ),
-            ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; DROP FUNCTION f", true, true, [1, 0]),
-            (r"SET LOCAL standard_conforming_strings = off", true, true, [1, 0]),
-            (r"SELECT E'a\'; ROLLBACK; BEGIN; --'", true, true, [1, 0]),
-        ] {
-            let begin = || {
-                let tx = db.begin(TransactionOptions::new()).unwrap();
-                tx.execute(INSERT, &[&1i64]).unwrap();
-                tx.batch_execute(text).unwrap_or_else(|error| panic!("{db}, {text}: {error}"));
-                if text.contains("conforming") {
-                    tx.batch_execute(r"SELECT 'a\'; ROLLBACK; BEGIN; --'").unwrap();
-                }
-                tx
-            };
-            let ended = |ok| if ok { Ok(()) } else { Err(ErrorKind::TransactionEnded) };
-            let committed = begin().commit().map_err(|error| error.kind());
-            assert_eq!((committed, kept(&database).len()), (ended(commit), rows[0]), "commit, {db}, {text}");
-            let rolled_back = begin().rollback().map_err(|error| error.kind());
-            assert_eq!((rolled_back, kept(&database).len()), (ended(rollback), rows[1]), "rollback, {db}, {text}");
-        }
     }
 }
 

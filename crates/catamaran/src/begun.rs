@@ -1,85 +1,63 @@
 //! Whether the transaction that is open is the one that was begun, where a text of several statements may have ended it.
 //!
-//! The server alone can tell. It is asked before and after such a text when the transaction began that is open: that of
-//! another one is the moment in which the server got the text that began it. Of the text it is only asked whether it can
-//! end a transaction at all, for which it must have one of a few words somewhere.
+//! The server alone can tell. Before such a text, a setting of the connection is changed for the transaction: behind it, it
+//! is as it was if that transaction has ended. Neither takes a snapshot, so that what has to come first in a transaction
+//! still can. Going back to a savepoint also undoes the setting: then, and in a transaction that has failed, where nothing
+//! can be asked, a text counts for what it looks like.
 
 use tokio_postgres::SimpleQueryMessage;
 
-use crate::{Error, Result, many::FAILED_TRANSACTION};
+use crate::{Result, many::FAILED_TRANSACTION, traces::Traces};
 
-/// Asks for the moment, in microseconds.
-pub(crate) const ASK: &str = "SELECT (pg_catalog.date_part('epoch', pg_catalog.now()) \
-                              OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8";
+/// Marks the transaction. Each connection brings this setting along; see [`pooler`](crate::pooler).
+pub(crate) const MARK: &str = "SET LOCAL catamaran.connection = 'marked'";
+/// Asks for the mark.
+pub(crate) use crate::pooler::QUESTION as ASK;
 
 /// One of these is in each text that ends a transaction, and none can be written in another way.
 const ENDING: &[&str] = &["abort", "commit", "end", "prepare", "rollback"];
 
-/// What is known of a transaction of the library's own.
+/// What is known of the transaction that is open.
 #[derive(Debug, Default)]
 pub(crate) struct Begun {
-    open: bool,
-    at: Option<i64>,
     /// Texts of which nobody knows yet whether they have ended it.
     unproved: u32,
     /// One of them reads as if it had.
     suspected: bool,
+    /// The mark may have been taken back.
+    goes_back: bool,
 }
 
 impl Begun {
-    /// It begins.
-    pub(crate) fn begin(&mut self) {
-        *self = Self { open: true, ..Self::default() };
-    }
-
-    /// It has ended as it should.
-    pub(crate) fn end(&mut self) {
-        *self = Self::default();
-    }
-
-    /// Whether the server has to be asked about a text.
-    pub(crate) fn may_be_ended_by(&self, sql: &str) -> bool {
-        self.open && may_end(sql)
-    }
-
-    pub(crate) fn is_known(&self) -> bool {
-        self.at.is_some()
-    }
-
-    /// Notes the answer to the question before a text.
-    pub(crate) fn learn(&mut self, answer: Result<Vec<SimpleQueryMessage>>) -> Result<()> {
-        match answer {
-            // What is open behind a text of which nothing is known is not what was begun for certain.
-            Ok(messages) if self.unproved == 0 => self.at = moment(&messages),
-            Ok(_) => {}
-            // It can't be asked while it has failed.
-            Err(error) if is_of_failed(&error) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    /// Notes that a text is being sent that may end it, or reads so.
-    pub(crate) fn sends(&mut self, is_suspect: bool) {
+    /// Notes that a text is being sent that may end the transaction, which is marked.
+    pub(crate) fn sends(&mut self, sql: &str, reads_as: Traces) {
         self.unproved += 1;
-        self.suspected |= is_suspect;
+        self.suspected |= reads_as.has(Traces::ENDED);
+        self.goes_back |= reads_as.has(Traces::ENDS) || has_word(sql, &["reset"]);
     }
 
-    /// How many texts were sent of which nobody knows whether they have ended it, if that can be found out.
+    /// How many texts were sent of which nobody knows whether they have ended it.
     pub(crate) fn unproved(&self) -> u32 {
-        if self.is_known() { self.unproved } else { 0 }
+        self.unproved
     }
 
-    /// Whether the answer to the question behind so many texts tells of another transaction, or of none.
+    /// Notes that something of the transaction is undone.
+    pub(crate) fn goes_back(&mut self) {
+        self.goes_back |= self.unproved > 0;
+    }
+
+    /// Whether so many texts have ended it, by the answer to the question behind them.
     ///
     /// # Errors
     ///
     /// What the question failed with: in a transaction that has failed, nothing has become known.
-    pub(crate) fn is_another(&mut self, texts: u32, answer: Result<Vec<SimpleQueryMessage>>) -> Result<bool> {
-        let is_another = moment(&answer?) != self.at;
+    pub(crate) fn has_ended(&mut self, texts: u32, answer: Result<Vec<SimpleQueryMessage>>) -> Result<bool> {
+        let has_ended = !is_marked(&answer?) && (self.suspected || !self.goes_back);
         self.unproved = self.unproved.saturating_sub(texts);
-        self.suspected &= self.unproved > 0;
-        Ok(is_another)
+        if self.unproved == 0 {
+            *self = Self::default();
+        }
+        Ok(has_ended)
     }
 
     /// Whether a text reads as if it had ended it, of which the server was not asked.
@@ -88,26 +66,33 @@ impl Begun {
     }
 }
 
-/// Whether a text of several statements can end a transaction. One statement alone is known by its first word.
-fn may_end(sql: &str) -> bool {
-    let mut words = sql.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
-    sql.contains(';') && words.any(|word| ENDING.iter().any(|ending| word.eq_ignore_ascii_case(ending)))
+/// The answer to a question, which is no in a transaction that has failed, where nothing can be asked.
+pub(crate) fn unless_failed(answer: Result<bool>) -> Result<bool> {
+    match answer {
+        Err(error) if error.sqlstate() == Some(FAILED_TRANSACTION) => Ok(false),
+        answer => answer,
+    }
 }
 
-fn is_of_failed(error: &Error) -> bool {
-    error.sqlstate() == Some(FAILED_TRANSACTION)
+/// Whether the server has to be asked about a text of several statements, where this is left. One statement alone is known
+/// by its first word.
+pub(crate) fn may_end(left: Traces, sql: &str) -> bool {
+    left.has(Traces::TRANSACTION) && !left.has(Traces::ENDED) && sql.contains(';') && has_word(sql, ENDING)
 }
 
-fn moment(answer: &[SimpleQueryMessage]) -> Option<i64> {
-    answer.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
-        _ => None,
-    })
+fn has_word(sql: &str, words: &[&str]) -> bool {
+    let mut all = sql.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+    all.any(|word| words.iter().any(|other| word.eq_ignore_ascii_case(other)))
+}
+
+fn is_marked(answer: &[SimpleQueryMessage]) -> bool {
+    answer.iter().any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("marked")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
 
     #[test]
     fn what_can_end_a_transaction() {
@@ -121,26 +106,39 @@ mod tests {
             ("CREATE PROCEDURE p() BEGIN ATOMIC END; END; BEGIN", true),
             ("SELECT 1; PREPARE TRANSACTION 'x'", true),
         ] {
-            assert_eq!(may_end(sql), may, "{sql}");
+            assert_eq!(may_end(Traces::TRANSACTION, sql), may, "{sql}");
+            assert!(!may_end(Traces::NONE, sql) && !may_end(Traces::TRANSACTION.and(Traces::ENDED), sql), "{sql}");
         }
     }
 
     #[test]
     fn only_what_was_answered_is_proved() {
+        let not_marked = || Ok(Vec::new());
         let mut begun = Begun::default();
-        assert!(!begun.may_be_ended_by("SELECT 1; END"), "nothing is open");
-        begun.begin();
-        begun.at = Some(1);
-        begun.sends(true);
-        begun.sends(false);
-        let failed = begun.is_another(2, Err(Error::server(FAILED_TRANSACTION, "")));
-        assert!(failed.is_err() && begun.is_suspected() && begun.unproved() == 2);
-        assert_eq!((begun.is_another(1, Ok(Vec::new())).unwrap(), begun.is_suspected()), (true, true));
-        assert_eq!((begun.is_another(1, Ok(Vec::new())).unwrap(), begun.is_suspected()), (true, false));
-        begun.begin();
-        begun.learn(Err(Error::server(FAILED_TRANSACTION, ""))).unwrap();
-        begun.sends(true);
-        begun.learn(Ok(Vec::new())).unwrap();
-        assert!(!begun.is_known() && begun.is_suspected() && begun.unproved() == 0);
+        begun.sends("", Traces::ENDED);
+        begun.sends("", Traces::NONE);
+        assert!(begun.has_ended(2, Err(Error::server(FAILED_TRANSACTION, ""))).is_err());
+        assert!(begun.is_suspected() && begun.unproved() == 2);
+        assert!(begun.has_ended(1, not_marked()).unwrap() && begun.is_suspected());
+        assert!(begun.has_ended(1, not_marked()).unwrap() && !begun.is_suspected());
+    }
+
+    #[test]
+    fn a_mark_may_be_taken_back() {
+        let not_marked = || Ok(Vec::new());
+        let mut begun = Begun::default();
+        for (sql, reads_as, ended) in [
+            ("", Traces::NONE, true),
+            ("", Traces::ENDS, false),
+            ("", Traces::ENDS.and(Traces::ENDED), true),
+            ("RESET ALL", Traces::NONE, false),
+        ] {
+            begun.goes_back();
+            begun.sends(sql, reads_as);
+            assert_eq!(begun.has_ended(1, not_marked()).unwrap(), ended, "{sql}");
+        }
+        begun.sends("", Traces::NONE);
+        begun.goes_back();
+        assert!(!begun.has_ended(1, not_marked()).unwrap());
     }
 }

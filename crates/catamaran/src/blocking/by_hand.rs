@@ -26,33 +26,29 @@ impl Open {
     /// Runs a text of several statements.
     pub(super) fn run_text(&mut self, sql: &str) -> Result<()> {
         let traces = Traces::of_batch(sql);
-        let may_end = !self.left().has(Traces::ENDED) && self.begun.may_be_ended_by(sql);
-        if may_end && !self.begun.is_known() {
-            let answer = self.client.simple_query(begun::ASK).map_err(using);
-            self.begun.learn(answer)?;
-        }
+        // A mark says nothing of what came before it.
+        let is_asked = begun::may_end(self.left(), sql)
+            && begun::unless_failed(self.was_ended().map(|was_ended| !was_ended))?
+            && begun::unless_failed(self.client.batch_execute(begun::MARK).map(|()| true).map_err(using))?;
         if commits(sql) {
             self.may_commit()?;
         }
-        self.note(if may_end { traces.without(Traces::ENDED) } else { traces });
+        self.note(if is_asked { traces.without(Traces::ENDED) } else { traces });
         self.statements().runs(sql);
-        if !may_end {
+        if !is_asked {
             return self.client.batch_execute(sql).map_err(using);
         }
-        self.begun.sends(traces.has(Traces::ENDED));
+        self.begun.sends(sql, traces);
         let result = self.client.batch_execute(sql).map_err(using);
         // What the text came to says more than why the question has failed.
         let _ = self.look_behind(1);
         result
     }
 
-    /// Asks whether the transaction is still the one that was begun, behind so many texts that may have ended it.
+    /// Asks whether so many texts have ended the transaction.
     fn look_behind(&mut self, texts: u32) -> Result<()> {
-        if !self.begun.is_known() {
-            return Ok(());
-        }
         let answer = self.client.simple_query(begun::ASK).map_err(using);
-        if self.begun.is_another(texts, answer)? {
+        if self.begun.has_ended(texts, answer)? {
             self.note(Traces::ENDED);
         }
         Ok(())

@@ -284,8 +284,7 @@ impl Open {
         self.statements().runs(sql);
         self.client.batch_execute(sql).map_err(using)?;
         if level.is_outermost() {
-            (self.asked, self.answered) = (1, 0);
-            self.begun.begin();
+            (self.asked, self.answered, self.begun) = (1, 0, Begun::default());
         }
         self.answered += 1;
         Ok(())
@@ -318,6 +317,7 @@ impl Open {
     }
 
     pub(super) fn rolls_back(&mut self, level: Level) -> Result<()> {
+        self.begun.goes_back();
         self.client.batch_execute(&level.rollback_sql()).map_err(using)?;
         self.rolled_back();
         self.ended(level);
@@ -334,7 +334,6 @@ impl Open {
     /// Nothing is left of a transaction once its outermost level has ended.
     pub(super) fn ended(&mut self, level: Level) {
         if level.is_outermost() {
-            self.begun.end();
             self.rolled_back();
             self.traces = self.traces.after_transaction();
         }
@@ -449,6 +448,9 @@ impl Open {
     pub(super) fn note(&mut self, traces: Traces) {
         if self.traces.unsettled_by(traces) {
             self.statements().clear();
+        }
+        if traces.has(Traces::ENDS) {
+            self.begun.goes_back();
         }
         self.traces = self.traces.and(traces).settled();
     }

@@ -29,31 +29,27 @@ impl Connection {
     /// Runs a text of several statements.
     pub(super) async fn run_text(&self, sql: &str) -> Result<()> {
         let traces = Traces::of_batch(sql);
-        let may_end = !self.left().has(Traces::ENDED) && self.begun().may_be_ended_by(sql);
-        if may_end && !self.begun().is_known() {
-            let answer = self.client.simple_query(begun::ASK).await.map_err(using);
-            self.begun().learn(answer)?;
-        }
+        // A mark says nothing of what came before it.
+        let is_asked = begun::may_end(self.left(), sql)
+            && begun::unless_failed(self.was_ended().await.map(|was_ended| !was_ended))?
+            && begun::unless_failed(self.client.batch_execute(begun::MARK).await.map(|()| true).map_err(using))?;
         let _alone = if commits(sql) { Box::pin(self.alone_to_commit()).await? } else { None };
-        self.note(if may_end { traces.without(Traces::ENDED) } else { traces });
+        self.note(if is_asked { traces.without(Traces::ENDED) } else { traces });
         self.statements().runs(sql);
-        if !may_end {
+        if !is_asked {
             return self.client.batch_execute(sql).await.map_err(using);
         }
-        self.begun().sends(traces.has(Traces::ENDED));
+        self.begun().sends(sql, traces);
         let result = self.client.batch_execute(sql).await.map_err(using);
         // What the text came to says more than why the question has failed.
         let _ = self.look_behind(1).await;
         result
     }
 
-    /// Asks whether the transaction is still the one that was begun, behind so many texts that may have ended it.
+    /// Asks whether so many texts have ended the transaction.
     async fn look_behind(&self, texts: u32) -> Result<()> {
-        if !self.begun().is_known() {
-            return Ok(());
-        }
         let answer = self.client.simple_query(begun::ASK).await.map_err(using);
-        if self.begun().is_another(texts, answer)? {
+        if self.begun().has_ended(texts, answer)? {
             self.note(Traces::ENDED);
         }
         Ok(())
@@ -62,7 +58,7 @@ impl Connection {
     /// Whether a text has ended the transaction that was begun. The server is asked if that is not known.
     pub(super) async fn was_ended(&self) -> Result<bool> {
         let unproved = self.begun().unproved();
-        let looked = if unproved > 0 { Box::pin(self.look_behind(unproved)).await } else { Ok(()) };
+        let looked = if unproved > 0 { self.look_behind(unproved).await } else { Ok(()) };
         match looked {
             // In a transaction that has failed, a text counts for what it looks like.
             Err(error) if error.is_loss() || !self.begun().is_suspected() => Err(error),

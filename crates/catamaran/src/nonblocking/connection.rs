@@ -259,8 +259,10 @@ impl Connection {
         self.ended(level);
         self.note(Traces::TRANSACTION);
         if level.is_outermost() {
-            self.doubted.store(false, SeqCst);
-            self.begun().begin();
+            // Whatever made it known has left a doubt.
+            if self.doubted.swap(false, SeqCst) {
+                *self.begun() = Begun::default();
+            }
         }
     }
 
@@ -268,8 +270,9 @@ impl Connection {
     /// still.
     pub(crate) async fn commit(&self, level: Level, open: &mut bool) -> Result<()> {
         let running = self.ready(Abandoned::Commit).await?;
-        if level.is_outermost() {
-            match self.was_ended().await.map_err(Error::of_commit) {
+        let is_doubtful = self.is_doubtful();
+        if level.is_outermost() && is_doubtful {
+            match Box::pin(self.was_ended()).await.map_err(Error::of_commit) {
                 Ok(false) => {}
                 // What is open now, if anything, is not what was begun.
                 Ok(true) => return running.done(Err(Error::transaction_ended())),
@@ -279,7 +282,7 @@ impl Connection {
         // A savepoint that is being released must not be rolled back: if it is gone by then, that fails what is around
         // it. Behind a `COMMIT` a rollback does nothing, or what is needed.
         *open = level.is_outermost();
-        let commit = level.commit_sql(self.is_doubtful());
+        let commit = level.commit_sql(is_doubtful);
         let committed = self.client.batch_execute(&commit).await.map_err(using).map_err(Error::of_commit);
         *open = committed.is_err();
         running.answered(committed)?;
@@ -291,6 +294,7 @@ impl Connection {
     pub(crate) async fn rollback(&self, level: Level, open: &mut bool) -> Result<()> {
         // They go with it.
         self.owed().levels.clear();
+        self.begun().goes_back();
         let running = self.ready(Abandoned::Commit).await?;
         let was_ended = level.is_outermost() && self.may_be_ended();
         *open = level.is_outermost();
@@ -305,6 +309,7 @@ impl Connection {
 
     /// Rolls back ahead of whatever comes next.
     pub(crate) fn rollback_behind(&self, level: Level) {
+        self.begun().goes_back();
         if level.is_outermost() {
             // The driver sends a request at the first poll, and reads an answer that nobody waits for: whether it was done is
             // asked before anything else is run.
@@ -319,7 +324,6 @@ impl Connection {
     /// Nothing is left of a transaction once its outermost level has ended.
     pub(super) fn ended(&self, level: Level) {
         if level.is_outermost() {
-            self.begun().end();
             self.rolled_back();
             self.update(Traces::after_transaction);
         }
@@ -383,6 +387,9 @@ impl Connection {
     pub(super) fn note(&self, traces: Traces) {
         if self.left().unsettled_by(traces) {
             self.statements().clear();
+        }
+        if traces.has(Traces::ENDS) {
+            self.begun().goes_back();
         }
         self.update(|left| left.and(traces).settled());
     }

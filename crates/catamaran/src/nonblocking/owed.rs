@@ -24,6 +24,12 @@ pub(super) struct Owed {
     pub(super) levels: Vec<Level>,
 }
 
+impl Owed {
+    fn next_level(&mut self) -> Option<Level> {
+        if self.levels.is_empty() { None } else { Some(self.levels.remove(0)) }
+    }
+}
+
 impl Connection {
     /// Does what is owed, in its order. Dropped or failing midway, the rest is owed still.
     pub(super) async fn settle(&self) -> Result<()> {
@@ -47,15 +53,20 @@ impl Connection {
                 // They went with the transaction.
                 self.owed().levels.clear();
             }
-            let Some(level) = self.owed().levels.first().copied() else { break };
-            match self.client.batch_execute(&level.rollback_sql()).await.map_err(using) {
+            let Some(level) = self.owed().next_level() else { break };
+            let rollback = level.rollback_sql();
+            // Sent at the first poll. Dropped from then on, it is done all the same, or has failed the transaction.
+            match self.client.batch_execute(&rollback).await.map_err(using) {
                 // The server has refused to begin it, which nobody waited for. Asking for it has failed the transaction if
                 // nothing else had.
                 Err(error) if error.sqlstate() == Some(NO_SAVEPOINT) => self.doubted.store(true, SeqCst),
                 Err(error) if error.sqlstate() == Some(NO_TRANSACTION) => self.note(Traces::ENDED),
-                result => result?,
+                Err(error) => {
+                    self.owed().levels.insert(0, level);
+                    return Err(error);
+                }
+                Ok(()) => {}
             }
-            self.owed().levels.remove(0);
         }
         self.unsettled.store(false, SeqCst);
         Ok(())
