@@ -128,6 +128,16 @@ fn a_text_behind_one_of_which_nothing_is_known_proves_nothing() {
             let committed = tx.commit().map_err(|error| error.kind());
             assert_eq!((committed, kept(&database)), (Err(ErrorKind::TransactionEnded), Vec::new()), "{db}, {text}");
         }
+        // An end that is known is not forgotten for one of which nothing is known.
+        let tx = db.begin(TransactionOptions::new()).unwrap();
+        tx.batch_execute("INSERT INTO t VALUES (1); SAVEPOINT s").unwrap();
+        tx.batch_execute("SELECT 1 / 0; SELECT CASE WHEN true THEN 1 END").unwrap_err();
+        for sql in ["ROLLBACK TO s", "COMMIT", "BEGIN"] {
+            tx.execute(sql, &[]).unwrap();
+        }
+        tx.execute("SELECT 1 / 0", &[]).unwrap_err();
+        let committed = tx.commit().map_err(|error| error.kind());
+        assert_eq!((committed, kept(&database)), (Err(ErrorKind::TransactionEnded), vec![1]), "{db}");
         // Nor does one that failed stand in the way of one that goes back behind it.
         let tx = db.begin(TransactionOptions::new()).unwrap();
         tx.batch_execute("INSERT INTO t VALUES (1); SAVEPOINT s").unwrap();

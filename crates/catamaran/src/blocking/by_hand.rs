@@ -56,6 +56,9 @@ impl Open {
 
     /// Whether a text has ended the transaction that was begun. The server is asked if that is not known.
     pub(super) fn was_ended(&mut self) -> Result<bool> {
+        if self.left().has(Traces::ENDED) {
+            return Ok(true);
+        }
         let unproved = self.begun.unproved();
         let looked = if unproved > 0 { self.look_behind(unproved) } else { Ok(()) };
         match looked {

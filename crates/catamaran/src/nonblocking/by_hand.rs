@@ -57,6 +57,9 @@ impl Connection {
 
     /// Whether a text has ended the transaction that was begun. The server is asked if that is not known.
     pub(super) async fn was_ended(&self) -> Result<bool> {
+        if self.left().has(Traces::ENDED) {
+            return Ok(true);
+        }
         let unproved = self.begun().unproved();
         let looked = if unproved > 0 { self.look_behind(unproved).await } else { Ok(()) };
         match looked {
