@@ -151,41 +151,6 @@ async fn what_runs_into_a_stale_plan_of_another_statement_is_not_run_again() {
     .await;
 }
 
-/// What ran in a batch before the one that was refused has run, though it was rolled back.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_batch_is_not_run_again_behind_its_first_statement() {
-    let database = Arc::new(shared().unwrap().database().unwrap());
-    database.execute("CREATE SEQUENCE calls; CREATE TABLE t (id int8); CREATE TABLE u ()").unwrap();
-    let config = Config::from_url(&database.url()).unwrap().max_size(1).checkout_timeout(LONG);
-    on_each(&config, |opened| {
-        let database = database.clone();
-        async move {
-            let calls = "SELECT nextval('calls')";
-            let stale = || {
-                database.execute("DROP TABLE u; CREATE TABLE u (x int); ALTER SEQUENCE calls RESTART").unwrap();
-            };
-            let first = Batch::new().fetch_all("SELECT * FROM u", &[]).fetch_all(calls, &[]);
-            let behind = Batch::new().fetch_all(calls, &[]).fetch_all("SELECT * FROM u", &[]);
-            opened.db.fetch_all("SELECT * FROM u", &[]).await.unwrap();
-            stale();
-            database.execute("ALTER TABLE u ADD y int").unwrap();
-            opened.db.run_batch(&first).await.unwrap();
-            assert_eq!(number(&database, "SELECT nextval('calls')::text"), 2, "{:?}", opened.face);
-            stale();
-            let error = opened.db.run_batch(&behind).await.unwrap_err();
-            assert_eq!((error.sqlstate(), error.index()), (Some("0A000"), Some(1)), "{:?}", opened.face);
-            assert_eq!(number(&database, "SELECT nextval('calls')::text"), 2, "{:?}", opened.face);
-            opened.db.run_batch(&behind).await.unwrap();
-            let cannot = Batch::new().fetch_all(calls, &[]).execute("INSERT INTO t VALUES ($1)", &[&"x"]);
-            opened.db.execute("INSERT INTO t VALUES ($1)", &[&1i64]).await.unwrap();
-            stale();
-            assert_eq!(opened.db.run_batch(&cannot).await.unwrap_err().kind(), ErrorKind::Encode);
-            assert!(number(&database, "SELECT nextval('calls')::text") <= 2, "{:?}", opened.face);
-        }
-    })
-    .await;
-}
-
 /// What was refused before it ran is run again, and so the test above does not hold because nothing ever is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn control_a_statement_that_was_refused_before_it_ran_is_run_again() {

@@ -56,7 +56,7 @@ impl Open {
             // What made one stale may have made others so.
             many.texts().for_each(|sql| self.statements().remove(sql));
         }
-        again && outcomes.len() == index
+        again && (outcomes.is_empty() || outcomes.len() == index)
     }
 
     /// Prepares and runs those without an outcome, as many at a time as can be prepared together. A transaction of its own begins before the first.
