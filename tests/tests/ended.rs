@@ -242,3 +242,43 @@ async fn a_savepoint_is_rolled_back_once_however_often_calls_are_dropped() {
         }
     }
 }
+
+/// A `COMMIT` of a transaction that has failed rolls it back, and what is run behind one that was dropped is kept.
+#[tokio::test]
+async fn an_end_of_a_failed_transaction_that_was_dropped_is_found() {
+    let database = database();
+    let mut dropped = 0;
+    for sharing in [true, false] {
+        let db = DeadpoolDatabase::new(config(&database).sharing(sharing)).unwrap();
+        for text in ["COMMIT", "END", "COMMIT AND CHAIN", "COMMIT; SELECT 1", "END; BEGIN; SELECT 1"] {
+            for (polls, begins, commits) in (0..12).flat_map(|n| [(n, false, false), (n, true, true), (n, true, false)])
+            {
+                let tx = db.begin(TransactionOptions::new()).await.unwrap();
+                tx.execute(INSERT, &[&1i64]).await.unwrap();
+                tx.execute("SELECT 1 / 0", &[]).await.unwrap_err();
+                let ending = if text.contains(';') {
+                    drop_after_polls(tx.batch_execute(text), polls).await.done().map(drop)
+                } else {
+                    drop_after_polls(tx.execute(text, &[]), polls).await.done().map(drop)
+                };
+                dropped += usize::from(ending.is_none());
+                if begins {
+                    let _ = tx.execute("BEGIN", &[]).await;
+                }
+                let inserted = tx.execute(INSERT, &[&2i64]).await;
+                let ended = if commits { tx.commit().await } else { tx.rollback().await };
+                let (case, kept) = (format!("{text}, {polls} polls, sharing {sharing}, {begins}"), kept(&database));
+                match ended {
+                    Ok(()) => assert!(inserted.is_err() && !commits && kept.is_empty(), "{case}: {kept:?}"),
+                    // The level was not ended, or it was, and what came behind is kept or not, as is said.
+                    Err(error) => assert!(
+                        matches!(error.kind(), ErrorKind::TransactionEnded | ErrorKind::TransactionAborted),
+                        "{case}: {error}"
+                    ),
+                }
+                assert!(!kept.contains(&1), "{case}: {kept:?}");
+            }
+        }
+    }
+    assert!(dropped > 30, "{dropped}");
+}

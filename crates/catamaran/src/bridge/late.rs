@@ -11,8 +11,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use postgres_types::{Format, IsNull, ToSql, Type};
-use tokio::sync::mpsc;
 
+use super::requests;
 use crate::param::{self, Cause};
 
 /// A value in the form that the wire has for one type, or why it has none.
@@ -31,9 +31,9 @@ pub(super) struct Asked {
 }
 
 /// Where questions come in, until nobody can ask any more.
-pub(super) type Questions = mpsc::UnboundedReceiver<Asked>;
+pub(super) type Questions = requests::Receiver<Asked>;
 /// Where they are asked.
-pub(super) type Asks = mpsc::UnboundedSender<Asked>;
+pub(super) type Asks = requests::Sender<Asked>;
 
 /// One parameter that is asked for.
 pub(super) struct Late {

@@ -18,6 +18,7 @@ use super::{
     describable,
     late::Questions,
     params::{Owned, Types},
+    requests::{Sender, requests},
 };
 use crate::{
     AsyncExecutor, Batch, BytesIter, Description, Error, ErrorKind, Executor, Outcome, Result, Row, RowIter,
@@ -38,7 +39,7 @@ type Task = Box<dyn for<'a> FnOnce(&'a dyn AsyncExecutor) -> BoxFuture<'a, ()> +
 ///
 /// Every method blocks its thread until the lender's task has run the statement.
 pub struct Lent {
-    calls: mpsc::UnboundedSender<Task>,
+    calls: Sender<Task>,
     types: Types,
 }
 
@@ -81,7 +82,7 @@ where
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
-    let (calls, mut wanted) = mpsc::unbounded_channel::<Task>();
+    let (calls, mut wanted) = requests::<Task>();
     let lent = Lent { calls, types: Types::default() };
     let (span, origin) = (tracing::Span::current(), Origin::current().await);
     let carried = origin.clone();
@@ -376,7 +377,7 @@ impl Executor for Lent {
     #[track_caller]
     fn execute_many(&self, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
         let by = Call::here("execute_many");
-        let ((asks, questions), mut owned) = (mpsc::unbounded_channel(), Vec::with_capacity(sets.len()));
+        let ((asks, questions), mut owned) = (requests(), Vec::with_capacity(sets.len()));
         for (index, params) in sets.iter().enumerate() {
             owned.push(self.owned(sql, params).map_err(|error| error.in_set(index))?.or_late(index, &asks));
         }
@@ -395,7 +396,7 @@ impl Executor for Lent {
     #[track_caller]
     fn run_batch(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
         let by = Call::here("run_batch");
-        let ((asks, questions), describable) = (mpsc::unbounded_channel(), describable(batch));
+        let ((asks, questions), describable) = (requests(), describable(batch));
         let mut statements = Vec::with_capacity(batch.len());
         for (index, statement) in batch.statements().iter().enumerate() {
             let owned = if index < describable {

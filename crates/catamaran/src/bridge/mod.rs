@@ -5,6 +5,7 @@ mod late;
 mod lent;
 mod offloaded;
 mod params;
+mod requests;
 mod runs;
 mod threads;
 mod worker;

@@ -16,6 +16,7 @@ use super::{
     describable,
     late::Questions,
     params::{Owned, Types},
+    requests::requests,
     worker::Streaming,
 };
 use crate::{
@@ -192,7 +193,7 @@ async fn copy_in(
 }
 
 async fn execute_many(runs: &impl Runs, by: Call, sql: &str, sets: &[&[&(dyn ToSql + Sync)]]) -> Result<Vec<u64>> {
-    let ((asks, questions), mut owned_sets) = (mpsc::unbounded_channel(), Vec::with_capacity(sets.len()));
+    let ((asks, questions), mut owned_sets) = (requests(), Vec::with_capacity(sets.len()));
     for (index, params) in sets.iter().enumerate() {
         let owned = owned(runs, by, sql, params).await.map_err(|error| error.in_set(index))?;
         owned_sets.push(owned.or_late(index, &asks));
@@ -208,7 +209,7 @@ async fn execute_many(runs: &impl Runs, by: Call, sql: &str, sets: &[&[&(dyn ToS
 }
 
 async fn run_batch(runs: &impl Runs, by: Call, batch: &Batch<'_>) -> Result<Vec<Outcome>> {
-    let ((asks, questions), describable) = (mpsc::unbounded_channel(), describable(batch));
+    let ((asks, questions), describable) = (requests(), describable(batch));
     let mut statements = Vec::with_capacity(batch.len());
     for (index, statement) in batch.statements().iter().enumerate() {
         let params = if index < describable {

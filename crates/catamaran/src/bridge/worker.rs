@@ -8,8 +8,9 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
+use super::requests::{Receiver, Sender, requests};
 use crate::{
     DatabaseService, Error, ErrorKind, Executor, Result, Session, Transaction, TransactionOptions,
     call::Call,
@@ -32,7 +33,7 @@ enum Job {
 /// A session, a transaction or a savepoint on a worker. Dropped, it ends there, and what was begun within it is rolled
 /// back.
 pub(super) struct Level {
-    jobs: mpsc::UnboundedSender<Job>,
+    jobs: Sender<Job>,
     /// Someone takes the rows of a stream.
     streaming: Arc<AtomicBool>,
     busy: Arc<Busy>,
@@ -142,8 +143,7 @@ fn gone() -> Error {
 
 /// The jobs of one connection.
 struct Jobs {
-    queue: mpsc::UnboundedReceiver<Job>,
-    sender: mpsc::WeakUnboundedSender<Job>,
+    queue: Receiver<Job>,
     streaming: Arc<AtomicBool>,
     busy: Arc<Busy>,
 }
@@ -155,7 +155,7 @@ impl Jobs {
             Ok(transaction) => transaction,
             Err(error) => return drop(opened.send(Err(error))),
         };
-        let Some(jobs) = self.sender.upgrade() else { return };
+        let Some(jobs) = self.queue.sender() else { return };
         let level = Level { jobs, streaming: self.streaming.clone(), busy: self.busy.clone(), ended: false };
         match opened.send(Ok(level)) {
             // Dropped before it is taken out, the level asks for its end.
@@ -173,8 +173,8 @@ impl Jobs {
 
 impl Level {
     fn new(busy: Arc<Busy>) -> (Self, Jobs) {
-        let ((jobs, queue), streaming) = (mpsc::unbounded_channel(), Arc::<AtomicBool>::default());
-        let waiting = Jobs { queue, sender: jobs.downgrade(), streaming: streaming.clone(), busy: busy.clone() };
+        let ((jobs, queue), streaming) = (requests(), Arc::<AtomicBool>::default());
+        let waiting = Jobs { queue, streaming: streaming.clone(), busy: busy.clone() };
         (Self { jobs, streaming, busy, ended: false }, waiting)
     }
 

@@ -106,10 +106,11 @@ impl Connection {
     pub(super) async fn may_commit(&self) -> Result<()> {
         match self.is_in_transaction().await.map_err(Error::of_commit) {
             Err(error) if error.kind() == ErrorKind::TransactionAborted => {
-                self.client.batch_execute(&Level::OUTERMOST.rollback_sql()).await.map_err(using)?;
+                // Noted first: dropped from here on, it is rolled back all the same.
                 self.undone();
                 // For whoever has begun it by other means than by hand.
                 self.note(Traces::ENDED);
+                self.client.batch_execute(&Level::OUTERMOST.rollback_sql()).await.map_err(using)?;
                 Err(error)
             }
             result => result.map(drop),
