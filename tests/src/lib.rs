@@ -1,5 +1,6 @@
 //! What the tests of both services share.
 
+pub mod any_int;
 #[allow(clippy::panic, reason = "breaking is what it is for")]
 pub mod breaks;
 #[allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test's library")]
@@ -12,6 +13,8 @@ pub mod faults;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod foreign;
 pub mod hull;
+#[allow(clippy::expect_used, reason = "a test's library")]
+pub mod ids;
 #[allow(clippy::expect_used, reason = "a test's library")]
 pub mod inline;
 #[allow(clippy::expect_used, reason = "a test's library")]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use catamaran::{
     AsyncDatabaseService, AsyncExecutor, Batch, Config, DatabaseService, DeadpoolDatabase, ErrorKind, Executor,
-    Offloaded, Outcome, R2d2Database, Result, ToSql, TransactionOptions, Type, lend, prelude::*,
+    Offloaded, Outcome, R2d2Database, Result, ToSql, TransactionOptions, lend, prelude::*,
 };
 use catamaran_testkit::{Database, shared};
-use postgres_types::{IsNull, private, to_sql_checked};
+use catamaran_tests::any_int::AnyInt;
 use tokio::runtime::Runtime;
 
 /// A type of which a batch makes the server know.
@@ -17,26 +17,6 @@ use tokio::runtime::Runtime;
 enum Mood {
     #[postgres(name = "happy")]
     Happy,
-}
-
-/// A number that is sent in as many bytes as are asked for.
-#[derive(Debug)]
-struct Any(i32);
-
-impl ToSql for Any {
-    fn to_sql(
-        &self,
-        ty: &Type,
-        out: &mut private::BytesMut,
-    ) -> std::result::Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        if *ty == Type::INT8 { i64::from(self.0).to_sql(ty, out) } else { self.0.to_sql(ty, out) }
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        [Type::INT4, Type::INT8].contains(ty)
-    }
-
-    to_sql_checked!();
 }
 
 /// What is there before anything is run.
@@ -59,9 +39,9 @@ fn batches() -> Vec<(&'static str, Batch<'static>)> {
             "not the natural type",
             batch()
                 .execute(MAKE, &[])
-                .execute("INSERT INTO made (a, b) VALUES ($1, $2)", &[&Any(8), &"text"])
+                .execute("INSERT INTO made (a, b) VALUES ($1, $2)", &[&AnyInt(8), &"text"])
                 .execute("INSERT INTO made (a, b) VALUES ($1, $2)", &[null, &None::<&str>])
-                .fetch_all("SELECT b FROM made WHERE b = $1 AND a = $2", &[&"text", &Any(8)]),
+                .fetch_all("SELECT b FROM made WHERE b = $1 AND a = $2", &[&"text", &AnyInt(8)]),
         ),
         (
             "a type",
@@ -74,9 +54,9 @@ fn batches() -> Vec<(&'static str, Batch<'static>)> {
         (
             "other columns",
             batch()
-                .execute("INSERT INTO t VALUES ($1)", &[&Any(1)])
+                .execute("INSERT INTO t VALUES ($1)", &[&AnyInt(1)])
                 .execute("ALTER TABLE t ALTER x TYPE int4", &[])
-                .execute("INSERT INTO t VALUES ($1)", &[&Any(2)])
+                .execute("INSERT INTO t VALUES ($1)", &[&AnyInt(2)])
                 .fetch_all("SELECT x FROM t ORDER BY x", &[]),
         ),
         ("a type that does not fit", batch().execute(MAKE, &[]).execute("INSERT INTO made (a) VALUES ($1)", &[&7i32])),
@@ -258,15 +238,15 @@ fn they_run_as_on_the_services_themselves() {
 fn what_is_known_of_a_text_may_have_changed() {
     const INSERT: &str = "INSERT INTO t VALUES ($1)";
     let everything = |db: &dyn Executor, change: &dyn Fn(&str)| -> Result<i64> {
-        db.execute(INSERT, &[&Any(1)])?;
+        db.execute(INSERT, &[&AnyInt(1)])?;
         change("int4");
-        db.execute_many(INSERT, &[&[&Any(2)], &[&Any(3)]])?;
+        db.execute_many(INSERT, &[&[&AnyInt(2)], &[&AnyInt(3)]])?;
         change("int8");
-        db.run_batch(&Batch::new().execute(INSERT, &[&Any(4)]).execute(INSERT, &[&Any(5)]))?;
+        db.run_batch(&Batch::new().execute(INSERT, &[&AnyInt(4)]).execute(INSERT, &[&AnyInt(5)]))?;
         change("int4");
-        assert_eq!(db.fetch_iter("SELECT x FROM t WHERE x = $1", &[&Any(3)])?.count(), 1);
+        assert_eq!(db.fetch_iter("SELECT x FROM t WHERE x = $1", &[&AnyInt(3)])?.count(), 1);
         change("int8");
-        assert_eq!(db.fetch_iter("SELECT x FROM t WHERE x = $1", &[&Any(3)])?.count(), 1);
+        assert_eq!(db.fetch_iter("SELECT x FROM t WHERE x = $1", &[&AnyInt(3)])?.count(), 1);
         db.fetch_scalar("SELECT sum(x)::int8 FROM t", &[])
     };
     let runtime = Runtime::new().unwrap();

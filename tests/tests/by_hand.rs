@@ -8,27 +8,12 @@ use catamaran::{
     AsyncDatabaseService, AsyncExecutor as _, Batch, Config, DeadpoolDatabase, Error, ErrorKind, Offloaded,
     R2d2Database, Result, TransactionOptions, prelude::*,
 };
-use catamaran_testkit::{Database, Proxy, drop_after_polls, shared};
-use catamaran_tests::hull::{Hull, both};
+use catamaran_testkit::{Database, Proxy, drop_after_polls};
+use catamaran_tests::{
+    hull::{Hull, both},
+    ids::{INSERT, config, database, kept},
+};
 use tokio::runtime::Runtime;
-
-const INSERT: &str = "INSERT INTO t VALUES ($1)";
-
-fn database() -> Database {
-    let database = shared().unwrap().database().unwrap();
-    database.execute("CREATE TABLE t (id int8)").unwrap();
-    database
-}
-
-fn config(database: &Database) -> Config {
-    Config::from_url(&database.url()).unwrap().max_size(1)
-}
-
-/// What everybody sees, asked on a connection of its own. Empties the table.
-fn kept(database: &Database) -> Vec<i64> {
-    let texts = database.texts("WITH gone AS (DELETE FROM t RETURNING id) SELECT id FROM gone ORDER BY 1").unwrap();
-    texts.into_iter().map(|id| id.unwrap().parse().unwrap()).collect()
-}
 
 /// The next caller's statement is kept, and so there is no transaction that somebody has left.
 fn next_is_kept(db: &Hull, database: &Database, after: &str) {

@@ -3,30 +3,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use catamaran::{Config, DeadpoolDatabase, ErrorKind, Isolation, R2d2Database, TransactionOptions, prelude::*};
-use catamaran_testkit::{Database, drop_after_polls, eventually, shared};
+use catamaran::{DeadpoolDatabase, ErrorKind, Isolation, R2d2Database, TransactionOptions, prelude::*};
+use catamaran_testkit::{drop_after_polls, eventually};
 use catamaran_tests::{
     faces::{LONG, on_each},
     hull::both,
+    ids::{INSERT, config, database, kept},
 };
-
-const INSERT: &str = "INSERT INTO t VALUES ($1)";
-
-fn database() -> Database {
-    let database = shared().unwrap().database().unwrap();
-    database.execute("CREATE TABLE t (id int8); CREATE TABLE x (begin int8)").unwrap();
-    database
-}
-
-fn config(database: &Database) -> Config {
-    Config::from_url(&database.url()).unwrap().max_size(1)
-}
-
-/// What everybody sees, asked on a connection of its own. Empties the table.
-fn kept(database: &Database) -> Vec<i64> {
-    let texts = database.texts("WITH gone AS (DELETE FROM t RETURNING id) SELECT id FROM gone ORDER BY 1").unwrap();
-    texts.into_iter().map(|id| id.unwrap().parse().unwrap()).collect()
-}
 
 /// An end in an inner level is one of the whole transaction.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,6 +159,7 @@ async fn an_end_in_a_text_that_was_dropped_is_found() {
 #[test]
 fn an_end_within_a_text_is_found_wherever_it_stands() {
     let database = database();
+    database.execute("CREATE TABLE x (begin int8)").unwrap();
     for db in both(&config(&database)).unwrap() {
         for (text, commit, rollback, rows) in [
             (r"SELECT 'C:\'; ROLLBACK; BEGIN; SELECT 'x'", false, false, [0, 0]),

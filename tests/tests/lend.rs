@@ -8,10 +8,10 @@ use std::{
 
 use catamaran::{
     AsyncDatabaseService, Batch, Bytes, Config, DeadpoolDatabase, Error, ErrorKind, Executor, Outcome, Result, ToSql,
-    TransactionOptions, Type, guard, lend, prelude::*,
+    TransactionOptions, guard, lend, prelude::*,
 };
 use catamaran_testkit::{Database, eventually, shared};
-use postgres_types::{IsNull, private, to_sql_checked};
+use catamaran_tests::any_int::AnyInt;
 use tokio::runtime::{Builder, Runtime};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -138,34 +138,14 @@ fn a_statement_that_asks_for_other_types_is_described_again() {
             let db = service(&database);
             let by_helper = lend(&db, |db| {
                 const SQL: &str = "INSERT INTO t VALUES ($1, 'x')";
-                db.execute(SQL, &[&Either(1)])?;
+                db.execute(SQL, &[&AnyInt(1)])?;
                 db.batch_execute("ALTER TABLE t ALTER x TYPE int4")?;
-                db.execute(SQL, &[&Either(2)])?;
+                db.execute(SQL, &[&AnyInt(2)])?;
                 db.fetch_scalar::<i64>("SELECT sum(x) FROM t", &[])
             });
             assert_eq!(by_helper.await.unwrap(), 3);
         });
     }
-}
-
-/// A number that is sent in four or eight bytes.
-#[derive(Debug)]
-struct Either(i32);
-
-impl ToSql for Either {
-    fn to_sql(
-        &self,
-        ty: &Type,
-        out: &mut private::BytesMut,
-    ) -> std::result::Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        if *ty == Type::INT8 { i64::from(self.0).to_sql(ty, out) } else { self.0.to_sql(ty, out) }
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        [Type::INT4, Type::INT8].contains(ty)
-    }
-
-    to_sql_checked!();
 }
 
 #[test]

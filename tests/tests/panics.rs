@@ -8,11 +8,14 @@ use std::{
 };
 
 use catamaran::{
-    AsyncDatabaseService, AsyncExecutor as _, Batch, Config, DeadpoolDatabase, Offloaded, R2d2Database, ToSql,
+    AsyncDatabaseService, AsyncExecutor as _, Batch, DeadpoolDatabase, Offloaded, R2d2Database, ToSql,
     TransactionOptions,
 };
-use catamaran_testkit::{Database, shared};
-use catamaran_tests::hull::both;
+use catamaran_testkit::Database;
+use catamaran_tests::{
+    hull::both,
+    ids::{INSERT, config, database},
+};
 use futures_util::FutureExt as _;
 use postgres_types::{Format, IsNull, Type, private::BytesMut};
 use tokio::runtime::Runtime;
@@ -59,17 +62,6 @@ impl ToSql for Grabs {
 }
 
 const BOTH: [Boom; 2] = [Boom::InValue, Boom::InFormat];
-const INSERT: &str = "INSERT INTO t VALUES ($1)";
-
-fn database() -> Database {
-    let database = shared().unwrap().database().unwrap();
-    database.execute("CREATE TABLE t (id int8)").unwrap();
-    database
-}
-
-fn config(database: &Database) -> Config {
-    Config::from_url(&database.url()).unwrap().max_size(1)
-}
 
 fn count(database: &Database) -> String {
     database.texts("SELECT count(*) FROM t").unwrap().remove(0).unwrap()

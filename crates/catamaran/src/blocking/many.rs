@@ -59,7 +59,8 @@ impl Open {
         again && (outcomes.is_empty() || outcomes.len() == index)
     }
 
-    /// Prepares and runs those without an outcome, as many at a time as can be prepared together. A transaction of its own begins before the first.
+    /// Prepares and runs those without an outcome, as many at a time as can be prepared together. A transaction of its own
+    /// begins before the first.
     fn run_rest(
         &mut self,
         many: Many<'_>,

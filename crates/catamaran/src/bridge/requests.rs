@@ -1,8 +1,8 @@
 //! Requests from one side of a bridge to the other, whose senders wait for an answer.
 //!
-//! tokio's channel may keep what is sent in the moment in which its receiver is dropped, for as long as there are senders: one
-//! that waits for the answer to just that would wait for ever. Here sending and closing exclude each other, so that what
-//! is not refused is received or dropped.
+//! tokio's channel may keep what is sent in the moment in which its receiver is dropped, for as long as there are senders:
+//! one that waits for the answer to just that would wait for ever. Here sending and closing exclude each other, so that
+//! what is not refused is received or dropped.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

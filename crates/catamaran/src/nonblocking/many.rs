@@ -76,8 +76,8 @@ impl Connection {
         again && (outcomes.is_empty() || outcomes.len() == index)
     }
 
-    /// Prepares and runs those without an outcome, as many at a time as can be prepared together. A transaction of its own begins right before
-    /// the first and is committed right behind the last.
+    /// Prepares and runs those without an outcome, as many at a time as can be prepared together. A transaction of its own
+    /// begins right before the first and is committed right behind the last.
     async fn run_rest<'a>(
         &'a self,
         many: Many<'_>,
