@@ -239,10 +239,11 @@ async fn dropped(face: Face) {
             // Only single statements are shared.
             for on in ALL.into_iter().filter(|on| face != Face::Sharing || *on == On::Service) {
                 for (fault, what) in faults().iter().enumerate() {
-                    if !is_typical(*what) && !is_long() {
+                    let is_typical = is_typical(*what);
+                    if !is_typical && !is_long() {
                         continue;
                     }
-                    let reads = if is_long() { MANY } else { FEW };
+                    let reads = if is_long() && is_typical { MANY } else { FEW };
                     for polls in 0..ENOUGH {
                         if bench.run(Case { on, operation, fault, polls, reads }).await {
                             break;

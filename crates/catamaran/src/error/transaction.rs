@@ -4,6 +4,19 @@ use super::{Error, ErrorKind};
 
 const ENDED: &str = "a statement of the transaction had ended it before, and that one decided what was kept";
 
+/// Where the server finds that a transaction has failed, that there is none, or that a savepoint does not exist. Before
+/// PostgreSQL 11 one of them had another name.
+const OF_STATE: &[&str] = &[
+    "exec_simple_query",
+    "exec_parse_message",
+    "exec_bind_message",
+    "exec_execute_message",
+    "CheckTransactionBlock",
+    "CheckTransactionChain",
+    "ReleaseSavepoint",
+    "RollbackToSavepoint",
+];
+
 impl Error {
     /// What a failed `BEGIN` means for statements that were sent behind it.
     #[cfg(feature = "async")]
@@ -21,7 +34,7 @@ impl Error {
                 self,
             ),
             // What a trigger raises at the commit may have any code.
-            _ if self.is_raised() => self,
+            _ if !self.is_of_state() => self,
             (_, Some("25P02")) => Self::with_source(
                 ErrorKind::TransactionAborted,
                 "a statement of the transaction had failed; it was rolled back",
@@ -32,10 +45,13 @@ impl Error {
         }
     }
 
-    /// A procedural language or another server reported it, and not the server itself.
-    fn is_raised(&self) -> bool {
-        let routine = self.server_error().and_then(|report| report.routine.as_deref());
-        matches!(routine, Some("exec_stmt_raise" | "pgfdw_report_error"))
+    /// The server reported it of the state of the transaction, by the function of its source that does so. One that does
+    /// not tell of its functions is believed.
+    fn is_of_state(&self) -> bool {
+        self.server_error().is_none_or(|report| {
+            let is_known = |routine: &str| OF_STATE.contains(&routine);
+            report.context.is_none() && report.routine.as_deref().is_none_or(is_known)
+        })
     }
 
     /// What a commit gets of a transaction that a statement of its own has ended.

@@ -1,6 +1,6 @@
 //! Transactions that statements of the caller's own begin and end.
 
-use std::sync::{MutexGuard, PoisonError, atomic::Ordering::SeqCst};
+use std::sync::{MutexGuard, PoisonError};
 
 use super::{connection::Connection, frame::Alone, running::Abandoned};
 use crate::{
@@ -33,7 +33,7 @@ impl Connection {
         let is_asked = begun::may_end(self.left(), sql)
             && begun::unless_failed(self.was_ended().await.map(|was_ended| !was_ended))?
             && begun::unless_failed(self.client.batch_execute(begun::MARK).await.map(|()| true).map_err(using))?;
-        let _alone = if commits(sql) { Box::pin(self.alone_to_commit()).await? } else { None };
+        let _alone = if commits(sql) { Some(Box::pin(self.alone_to_commit()).await?) } else { None };
         self.note(if is_asked { traces.without(Traces::ENDED) } else { traces });
         self.statements().runs(sql);
         if !is_asked {
@@ -95,22 +95,24 @@ impl Connection {
     }
 
     /// Takes the connection for a `COMMIT` written by hand, so that what others send does not come between the question
-    /// and the commit. A stream has it already.
-    pub(super) async fn alone_to_commit(&self) -> Result<Option<Alone<'_>>> {
-        let alone = if self.streaming.load(SeqCst) { None } else { Some(self.alone()?) };
+    /// and the commit.
+    pub(super) async fn alone_to_commit(&self) -> Result<Alone<'_>> {
+        let alone = self.alone()?;
         self.may_commit().await?;
         Ok(alone)
     }
 
-    /// Fails where a `COMMIT` written by hand would roll back and report success, and rolls back instead.
+    /// Fails where a `COMMIT` written by hand would roll back and report success, and rolls back instead. Asked by whoever
+    /// has the connection alone.
     pub(super) async fn may_commit(&self) -> Result<()> {
         match self.is_in_transaction().await.map_err(Error::of_commit) {
             Err(error) if error.kind() == ErrorKind::TransactionAborted => {
-                // Noted first: dropped from here on, it is rolled back all the same.
-                self.undone();
-                // For whoever has begun it by other means than by hand.
+                // For whoever has begun it by other means than by hand. Noted first: dropped from here on, it is rolled
+                // back all the same.
                 self.note(Traces::ENDED);
                 self.client.batch_execute(&Level::OUTERMOST.rollback_sql()).await.map_err(using)?;
+                self.undone();
+                self.note(Traces::ENDED);
                 Err(error)
             }
             result => result.map(drop),

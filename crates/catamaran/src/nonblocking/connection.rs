@@ -39,7 +39,7 @@ use crate::{
     row_count,
     statement_cache::StatementCache,
     tls::Connector,
-    traces::{CLEANING, GRACE, Traces, Travel, check_sendable},
+    traces::{CLEANING, GRACE, Traces, Travel, check_sendable, commits},
     transaction::Level,
 };
 
@@ -169,7 +169,7 @@ impl Connection {
         if self.unsettled.load(SeqCst) {
             self.settling().await?;
         }
-        let mut rows = match self.send(sql, params).await {
+        let mut rows = match self.send(sql, params, None).await {
             Ok(rows) => pin!(rows),
             Err(error) => return running.done(Err(error)),
         };
@@ -197,7 +197,7 @@ impl Connection {
         if self.unsettled.load(SeqCst) {
             self.settling().await?;
         }
-        let mut rows = match self.send(sql, params).await {
+        let mut rows = match self.send(sql, params, None).await {
             Ok(rows) => pin!(rows),
             Err(error) => return running.done(Err(error)),
         };
@@ -233,11 +233,11 @@ impl Connection {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<impl Stream<Item = Result<Row>> + Send + use<>> {
         let running = self.ready(Abandoned::Statement).await?;
-        let stream = match self.for_stream() {
+        let stream = match if commits(sql) { self.alone() } else { self.for_stream() } {
             Ok(stream) => stream,
             Err(error) => return running.done(Err(error)),
         };
-        let rows = running.done(self.send(sql, params).await)?;
+        let rows = running.done(self.send(sql, params, Some(&stream)).await)?;
         stream.leave_to_stream();
         Ok(rows.map_ok(Row::from_driver).map_err(using))
     }

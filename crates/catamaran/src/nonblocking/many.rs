@@ -15,7 +15,7 @@ use crate::{
     many::{Many, One, Prepared, Within},
     stale::RUNS,
     statement_cache::Kept,
-    traces::Traces,
+    traces::{Traces, commits},
     transaction::Level,
 };
 
@@ -32,10 +32,11 @@ impl Connection {
     }
 
     async fn many_kept(&self, many: Many<'_>, within: Within) -> Result<Vec<Outcome>> {
-        let alone = within == Within::Connection && many.len() > 1;
-        // What others send in between would belong to its transaction, and one that they begin would be ended by it.
-        let _alone = if alone { Some(self.alone()?) } else { None };
-        let own = alone && !self.is_in_transaction().await?;
+        let several = within == Within::Connection && many.len() > 1;
+        // What others send in between would belong to its transaction, and one that they begin would be ended by it. Nor may
+        // one of them fail the transaction between the question about it and a `COMMIT`.
+        let _alone = if several || many.texts().any(commits) { Some(self.alone()?) } else { None };
+        let own = several && !self.is_in_transaction().await?;
         let (mut outcomes, mut runs) = (Vec::with_capacity(many.len()), 1);
         loop {
             let mut kept = Prepared::default();

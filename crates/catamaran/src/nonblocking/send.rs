@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use postgres_types::ToSql;
 use tokio_postgres::RowStream;
 
-use super::{connection::Connection, param::Param};
+use super::{connection::Connection, frame::Alone, param::Param};
 use crate::{Result, driver_error::using, stale::RUNS, statement_cache::Kept};
 
 impl Connection {
@@ -13,7 +13,7 @@ impl Connection {
         loop {
             let (kept, was_kept) = self.keep(sql).await?;
             kept.check_for(params)?;
-            let _alone = if kept.commits { Box::pin(self.alone_to_commit()).await? } else { None };
+            let _alone = if kept.commits { Some(Box::pin(self.alone_to_commit()).await?) } else { None };
             self.note_of(&kept);
             match self
                 .client
@@ -27,8 +27,13 @@ impl Connection {
         }
     }
 
-    /// Sends a statement and waits until the server has accepted it.
-    pub(super) async fn send(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<RowStream> {
+    /// Sends a statement and waits until the server has accepted it. A caller that has the connection `alone` shows it.
+    pub(super) async fn send(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+        alone: Option<&Alone<'_>>,
+    ) -> Result<RowStream> {
         let mut runs = 1;
         loop {
             let (kept, was_kept) = match self.kept(sql) {
@@ -37,7 +42,7 @@ impl Connection {
             };
             kept.check_for(params)?;
             if kept.commits {
-                return self.send_commit(&kept, params).await;
+                return self.send_commit(&kept, params, alone).await;
             }
             self.note_of(&kept);
             // The driver's future is large: on its own it fits what an allocator keeps at hand, and made where it stays
@@ -58,9 +63,13 @@ impl Connection {
         &'a self,
         kept: &'a Kept,
         params: &'a [&(dyn ToSql + Sync)],
+        alone: Option<&'a Alone<'_>>,
     ) -> BoxFuture<'a, Result<RowStream>> {
         Box::pin(async move {
-            let _alone = self.alone_to_commit().await?;
+            let _alone = match alone {
+                Some(_) => self.may_commit().await.map(|()| None)?,
+                None => Some(self.alone_to_commit().await?),
+            };
             self.note_of(kept);
             self.client.query_raw(&kept.statement, params.iter().map(|param| Param::new(*param))).await.map_err(using)
         })
