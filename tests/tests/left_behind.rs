@@ -13,6 +13,7 @@ use catamaran::{
 };
 use catamaran_testkit::{Database, shared};
 use catamaran_tests::hull::{Hull, both};
+use futures_util::FutureExt as _;
 
 /// What another caller would notice.
 const STATE: &str = "SELECT concat_ws('|', current_user, current_setting('search_path'),
@@ -179,5 +180,26 @@ fn what_would_hold_up_the_undoing() {
         asking.join().unwrap();
         let (db, is_the_same) = answer.unwrap_or_else(|_| panic!("no answer after {:?}", began.elapsed()));
         assert!(is_the_same, "{db}: a connection was given up that could be cleaned");
+    }
+}
+
+/// A connection of which somebody forgets to drop what reads from it is not handed on.
+#[tokio::test]
+async fn what_is_forgotten_takes_its_connection_along() {
+    let database = database();
+    let config = config(&database);
+    for sharing in [true, false] {
+        let db = DeadpoolDatabase::new(config.clone().sharing(sharing)).unwrap();
+        let session = db.session().await.unwrap();
+        Box::leak(Box::new(session.fetch_stream("SELECT 1", &[]).await.unwrap()));
+        drop(session);
+        db.execute("SELECT 1", &[]).await.unwrap();
+        let session = db.session().await.unwrap();
+        let mut call = Box::pin(session.execute("SELECT pg_sleep(0.1)", &[]));
+        assert!((&mut call).now_or_never().is_none());
+        Box::leak(Box::new(call));
+        drop(session);
+        db.execute_many("SELECT 1", &[&[], &[]]).await.unwrap();
+        db.begin(TransactionOptions::new()).await.unwrap().commit().await.unwrap();
     }
 }

@@ -12,6 +12,7 @@ use catamaran::{
 };
 use catamaran_testkit::{Database, eventually, shared};
 use catamaran_tests::any_int::AnyInt;
+use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -230,5 +231,39 @@ fn many_at_once() {
         .collect();
     for task in tasks {
         runtime.block_on(task).unwrap().unwrap();
+    }
+}
+
+/// A closure may use what it was lent where a runtime's thread would not be blocked: a helper of async code calls it.
+#[test]
+fn what_was_lent_can_be_used_and_dropped_within_block_on() {
+    const MANY: &str = "SELECT repeat('x', 1000) FROM generate_series(1, 10000)";
+
+    for runtime in runtimes() {
+        let database = database();
+        let handle = runtime.handle().clone();
+        runtime.block_on(async {
+            let db = service(&database);
+            let within = handle.clone();
+            let asked = lend(&*db, move |db| {
+                let mut rows = db.fetch_iter(MANY, &[])?;
+                rows.next().expect("a row")?;
+                within.block_on(async move { drop(rows) });
+                let chunks = &mut [Ok(Bytes::from_static(b"7\tseven\n"))].into_iter();
+                within.block_on(async { db.copy_in("COPY t FROM STDIN", chunks) })?;
+                within.block_on(async { db.fetch_scalar::<i64>("SELECT x FROM t WHERE x = $1", &[&7i64]) })
+            });
+            assert_eq!(asked.await.unwrap(), 7);
+            let panics = lend(&*db, move |db| {
+                let rows = db.fetch_iter(MANY, &[])?;
+                handle.block_on(async move {
+                    let _rows = rows;
+                    panic!("the closure's own")
+                })
+            });
+            let panicked = std::panic::AssertUnwindSafe(panics).catch_unwind().await.map(|result: Result<()>| result);
+            assert_eq!(panicked.unwrap_err().downcast_ref::<&str>(), Some(&"the closure's own"));
+            db.ping().await.unwrap();
+        });
     }
 }

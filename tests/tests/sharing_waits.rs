@@ -281,3 +281,47 @@ async fn who_waits_alone_leaves_the_thread_to_others() {
     assert!(polls < 100, "it was polled {polls} times");
     drop(held);
 }
+
+/// Those that wait for room do not wake each other for ever: on a runtime of one thread nothing else would run.
+#[test]
+fn a_runtime_of_one_thread_goes_on_while_many_wait() {
+    const LASTS: Duration = Duration::from_secs(6);
+
+    let database = database();
+    let config = config(&database).max_size(2).checkout_timeout(LONG);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (db, began) = (service(config), Instant::now());
+        learn(&db, SELECT, &[&1i64]).await;
+        let mut tasks = JoinSet::new();
+        for _ in 0..2 {
+            let db = db.clone();
+            tasks.spawn(async move {
+                while began.elapsed() < LASTS {
+                    db.execute("SELECT pg_sleep(0.02)", &[]).await.unwrap();
+                    transact(&db).await.unwrap();
+                }
+            });
+        }
+        for _ in 0..6 {
+            let db = db.clone();
+            tasks.spawn(async move {
+                while began.elapsed() < LASTS {
+                    db.fetch_one(SELECT, &[&1i64]).await.unwrap();
+                    sleep(Duration::from_millis(3)).await;
+                }
+            });
+        }
+        let mut longest = Duration::ZERO;
+        while began.elapsed() < LASTS {
+            let slept = Instant::now();
+            sleep(Duration::from_millis(10)).await;
+            longest = longest.max(slept.elapsed());
+        }
+        while let Some(task) = tasks.join_next().await {
+            task.unwrap();
+        }
+        // It would be as long as a caller may wait.
+        assert!(longest < LONG / 4, "the runtime stood still for {longest:?}");
+    });
+}

@@ -284,3 +284,62 @@ async fn a_parameter_whose_column_has_changed_its_type() {
         .await;
     }
 }
+
+#[derive(Debug, ToSql)]
+#[postgres(name = "mood", rename_all = "lowercase")]
+enum Mood {
+    Sad,
+    Glad,
+}
+
+#[derive(Debug, ToSql)]
+#[postgres(name = "mood", rename_all = "lowercase")]
+enum More {
+    #[allow(dead_code, reason = "the type must have it")]
+    Sad,
+    #[allow(dead_code, reason = "the type must have it")]
+    Glad,
+    New,
+}
+
+/// An enum that has got a value is known by the next statement, also where that is not kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_value_of_an_enum_can_be_sent_whatever_is_kept() {
+    const SETUP: &str = "DROP TABLE IF EXISTS m; DROP TYPE IF EXISTS mood; CREATE TYPE mood AS ENUM ('sad', 'glad'); \
+                         CREATE TABLE m (x mood, at timestamptz, more mood[])";
+
+    let (database, config) = database();
+    for size in [100, 0] {
+        on_each(&config.clone().statement_cache_size(size), |opened| {
+            let database = database.clone();
+            async move {
+                for text in [
+                    "INSERT INTO m VALUES ($1::mood, NULL, ARRAY[$1::mood])",
+                    "INSERT INTO m VALUES ($1, 'now')",
+                    "/* %d */ INSERT INTO m VALUES ($1)",
+                    "INSERT INTO m (more) VALUES ($1)",
+                ] {
+                    database.execute(SETUP).unwrap();
+                    let numbered = |number: usize| text.replace("%d", &number.to_string());
+                    let is_list = text.contains("(more)");
+                    let old: &(dyn ToSql + Sync) =
+                        if is_list { &[Mood::Sad, Mood::Glad].as_slice() } else { &Mood::Sad };
+                    opened.db.execute(&numbered(0), &[old]).await.unwrap();
+                    database.execute("ALTER TYPE mood ADD VALUE 'new'").unwrap();
+                    let new: &(dyn ToSql + Sync) = if is_list { &[More::New].as_slice() } else { &More::New };
+                    for number in 1..4 {
+                        let result = opened.db.execute(&numbered(number), &[new]).await;
+                        assert!(result.is_ok(), "{}, {size} kept, {text}: {result:?}", opened.face);
+                    }
+                    let tx = opened.db.begin(TransactionOptions::new()).await.unwrap();
+                    tx.execute_many(&numbered(9), &[&[new], &[new]]).await.unwrap();
+                    tx.commit().await.unwrap();
+                    // What fits no type is told, and not tried for ever.
+                    let wrong = opened.db.execute(&numbered(10), &[&"x"]).await.unwrap_err();
+                    assert_eq!(wrong.kind(), ErrorKind::Encode, "{}, {text}", opened.face);
+                }
+            }
+        })
+        .await;
+    }
+}

@@ -4,12 +4,23 @@
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    time::Duration,
 };
 
-use catamaran::{AsyncSession, Batch, Config, ErrorKind, Result, ToSql};
+use catamaran::{
+    AsyncSession, Batch, Bytes, Config, DatabaseService as _, ErrorKind, Executor as _, R2d2Database, Result, ToSql,
+    TransactionOptions,
+};
 use catamaran_testkit::{Database, shared};
-use catamaran_tests::faces::{Face, LONG};
-use futures_util::future::{BoxFuture, join_all};
+use catamaran_tests::{
+    faces::{Face, LONG},
+    ids,
+};
+use futures_util::{
+    future::{BoxFuture, join, join_all},
+    stream,
+};
+use tokio::time::timeout;
 
 const SCHEMA: &str = "CREATE TABLE t (of int8, n int CHECK (n >= 0));";
 
@@ -105,5 +116,55 @@ async fn each_is_refused_or_stands_by_itself() {
         }
         println!("{face}: {} calls, {busy} refused, {} wrong", CALLS.len() * CALLS.len() * 3, wrong.len());
         assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    }
+}
+
+/// A COPY whose data comes from the connection that it is sent on is told so, and does not wait for itself.
+#[test]
+fn a_copy_whose_data_asks_the_same_connection_is_told_so() {
+    let (database, copy) = (ids::database(), "COPY t FROM STDIN");
+    let db = R2d2Database::new(ids::config(&database)).unwrap();
+    let chunk = |asked: Result<u64>| asked.map(|_| Bytes::from_static(b"1\n"));
+    let session = db.session().unwrap();
+    let copied = session.copy_in(copy, &mut std::iter::once_with(|| chunk(session.execute("SELECT 1", &[]))));
+    assert_eq!(copied.unwrap_err().kind(), ErrorKind::Busy);
+    drop(session);
+    let tx = db.begin(TransactionOptions::new()).unwrap();
+    let copied = tx.copy_in(copy, &mut std::iter::once_with(|| chunk(tx.execute("SELECT 1", &[]))));
+    assert_eq!(copied.unwrap_err().kind(), ErrorKind::Busy);
+    assert_eq!(tx.commit().unwrap_err().kind(), ErrorKind::TransactionAborted);
+    let tx = db.begin(TransactionOptions::new()).unwrap();
+    tx.copy_in(copy, &mut std::iter::once_with(|| chunk(Ok(1)))).unwrap();
+    tx.commit().unwrap();
+    assert_eq!(ids::kept(&database), [1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_is_one_over_a_bridge() {
+    let (database, copy) = (ids::database(), "COPY t FROM STDIN");
+    for face in [Face::Apart, Face::Sharing, Face::Offloaded, Face::Lent] {
+        let db = face.open(&ids::config(&database).checkout_timeout(LONG)).db;
+        let session = db.session().await.unwrap();
+        let on = &session;
+        let asks = async move { on.execute("SELECT 1", &[]).await.map(|_| Bytes::from_static(b"1\n")) };
+        let copied =
+            timeout(LONG, session.copy_in(copy, &mut Box::pin(stream::once(asks)))).await.expect("it waits for itself");
+        assert_eq!(copied.unwrap_err().kind(), ErrorKind::Busy, "{face}");
+        // Nor does one wait for another call that is to wait for it.
+        let (tell, told) = tokio::sync::oneshot::channel::<()>();
+        let waits =
+            async move { told.await.map_or_else(|_| panic!("nobody told it"), |()| Ok(Bytes::from_static(b"1\n"))) };
+        let other = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let asked = session.execute("SELECT 1", &[]).await;
+            let _ = tell.send(());
+            asked
+        };
+        let mut data = Box::pin(stream::once(waits));
+        let (copied, asked) = timeout(LONG, join(session.copy_in(copy, &mut data), other)).await.expect("both wait");
+        assert_eq!((copied.unwrap(), asked.unwrap_err().kind()), (1, ErrorKind::Busy), "{face}");
+        drop(session);
+        db.execute("SELECT 1", &[]).await.unwrap();
+        assert_eq!(ids::kept(&database), [1], "{face}");
     }
 }

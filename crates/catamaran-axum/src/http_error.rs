@@ -23,7 +23,8 @@ pub type Result<T, E = HttpError> = std::result::Result<T, E>;
 /// | unique, exclusion or foreign key violation | 409 |
 /// | NOT NULL or CHECK violation, data exception (class 22) | 400 |
 /// | serialisation failure, deadlock, insufficient resources (class 53) | 503 and `Retry-After` |
-/// | `PoolTimeout`, `NestedCheckout`, `PoolClosed`, `Connect`, `ConnectionLost` | 503 and `Retry-After` |
+/// | `PoolTimeout`, `NestedCheckout`, `PoolClosed`, `Connect` | 503 and `Retry-After` |
+/// | `ConnectionLost`, which may have taken effect | 503 |
 /// | any other | 500 |
 ///
 /// The body is `{"error": "…"}`. A 5xx is logged with the error itself through [`tracing`] at level `ERROR`, a 4xx at

@@ -17,6 +17,8 @@ const fn final_(status: StatusCode, message: &'static str) -> Meaning {
 
 const UNAVAILABLE: Meaning =
     Meaning { status: StatusCode::SERVICE_UNAVAILABLE, message: "temporarily unavailable, try again", retry: true };
+/// Run again, the request might take effect twice.
+const LOST: Meaning = final_(StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable");
 const INTERNAL: Meaning = final_(StatusCode::INTERNAL_SERVER_ERROR, crate::HttpError::INTERNAL);
 const NOT_FOUND: Meaning = final_(StatusCode::NOT_FOUND, "not found");
 const EXISTS: Meaning = final_(StatusCode::CONFLICT, "already exists");
@@ -26,11 +28,8 @@ const REFUSED: Meaning = final_(StatusCode::BAD_REQUEST, "a value was not accept
 pub(crate) fn meaning(error: &Error) -> Meaning {
     match error.kind() {
         ErrorKind::NoRows => NOT_FOUND,
-        ErrorKind::PoolTimeout
-        | ErrorKind::NestedCheckout
-        | ErrorKind::PoolClosed
-        | ErrorKind::Connect
-        | ErrorKind::ConnectionLost => UNAVAILABLE,
+        ErrorKind::PoolTimeout | ErrorKind::NestedCheckout | ErrorKind::PoolClosed | ErrorKind::Connect => UNAVAILABLE,
+        ErrorKind::ConnectionLost => LOST,
         ErrorKind::Server => error.sqlstate().map_or(INTERNAL, of_sqlstate),
         // Among them `CommitUnknown`: run again, the request might take effect twice.
         _ => INTERNAL,
@@ -65,7 +64,7 @@ mod tests {
             (NestedCheckout, UNAVAILABLE),
             (PoolClosed, UNAVAILABLE),
             (Connect, UNAVAILABLE),
-            (ConnectionLost, UNAVAILABLE),
+            (ConnectionLost, LOST),
             (CommitUnknown, INTERNAL),
             (TooManyRows, INTERNAL),
             (Config, INTERNAL),

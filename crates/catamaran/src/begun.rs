@@ -9,9 +9,7 @@ use tokio_postgres::SimpleQueryMessage;
 
 use crate::{Result, many::FAILED_TRANSACTION, traces::Traces};
 
-/// Marks the transaction. Each connection brings this setting along; see [`pooler`](crate::pooler).
-pub(crate) const MARK: &str = "SET LOCAL catamaran.connection = 'marked'";
-/// Asks for the mark.
+/// Asks for the mark. Each connection brings this setting along; see [`pooler`](crate::pooler).
 pub(crate) use crate::pooler::QUESTION as ASK;
 
 /// One of these is in each text that ends a transaction, and none can be written in another way.
@@ -26,14 +24,30 @@ pub(crate) struct Begun {
     suspected: bool,
     /// The mark may have been taken back.
     goes_back: bool,
+    /// Drawn for each mark, so that no text can write it.
+    mark: u64,
 }
 
 impl Begun {
+    /// Marks the transaction, of which no text is unproved.
+    pub(crate) fn mark_sql(&mut self) -> String {
+        self.mark = fastrand::u64(..);
+        format!("SET LOCAL catamaran.connection = '{}'", self.mark)
+    }
+
     /// Notes that a text is being sent that may end the transaction, which is marked.
     pub(crate) fn sends(&mut self, sql: &str, reads_as: Traces) {
         self.unproved += 1;
         self.suspected |= reads_as.has(Traces::ENDED);
-        self.goes_back |= reads_as.has(Traces::ENDS) || has_word(sql, &["reset"]);
+        self.goes_back |= reads_as.has(Traces::ENDS) || has_word(sql, &["reset", "catamaran"]);
+    }
+
+    /// Notes that a statement is being sent which leaves this: going back to a savepoint, and changing settings, may take
+    /// the mark back.
+    pub(crate) fn runs(&mut self, traces: Traces) {
+        if traces.has(Traces::ENDS.and(Traces::SESSION)) {
+            self.goes_back();
+        }
     }
 
     /// How many texts were sent of which nobody knows whether they have ended it.
@@ -52,12 +66,17 @@ impl Begun {
     ///
     /// What the question failed with: in a transaction that has failed, nothing has become known.
     pub(crate) fn has_ended(&mut self, texts: u32, answer: Result<Vec<SimpleQueryMessage>>) -> Result<bool> {
-        let has_ended = !is_marked(&answer?) && (self.suspected || !self.goes_back);
+        let has_ended = !self.is_in(&answer?) && (self.suspected || !self.goes_back);
         self.unproved = self.unproved.saturating_sub(texts);
         if self.unproved == 0 {
             *self = Self::default();
         }
         Ok(has_ended)
+    }
+
+    fn is_in(&self, answer: &[SimpleQueryMessage]) -> bool {
+        let mark = self.mark.to_string();
+        answer.iter().any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some(&*mark)))
     }
 
     /// Whether a text reads as if it had ended it, of which the server was not asked.
@@ -83,10 +102,6 @@ pub(crate) fn may_end(left: Traces, sql: &str) -> bool {
 fn has_word(sql: &str, words: &[&str]) -> bool {
     let mut all = sql.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
     all.any(|word| words.iter().any(|other| word.eq_ignore_ascii_case(other)))
-}
-
-fn is_marked(answer: &[SimpleQueryMessage]) -> bool {
-    answer.iter().any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("marked")))
 }
 
 #[cfg(test)]

@@ -53,11 +53,21 @@ pub(crate) fn base_type(mut ty: &Type) -> &Type {
 /// wrong once its fields are altered.
 #[cfg(feature = "driver")]
 pub(crate) fn has_composite(ty: &Type) -> bool {
-    match ty.kind() {
-        Kind::Composite(_) => true,
-        Kind::Array(inner) | Kind::Domain(inner) | Kind::Range(inner) | Kind::Multirange(inner) => has_composite(inner),
-        _ => false,
+    matches!(innermost(ty).kind(), Kind::Composite(_))
+}
+
+/// Whether a value of the type may hold one of an enum, but for those in the fields of composites.
+#[cfg(feature = "driver")]
+pub(crate) fn has_enum(ty: &Type) -> bool {
+    matches!(innermost(ty).kind(), Kind::Enum(_))
+}
+
+#[cfg(feature = "driver")]
+fn innermost(mut ty: &Type) -> &Type {
+    while let Kind::Array(inner) | Kind::Domain(inner) | Kind::Range(inner) | Kind::Multirange(inner) = ty.kind() {
+        ty = inner;
     }
+    ty
 }
 
 #[cfg(test)]
@@ -91,6 +101,7 @@ mod tests {
                 assert!(!has_composite(&named("x", outer(named("y", inner(Type::INT4))))));
             }
         }
-        assert!(!has_composite(&named("mood", Kind::Enum(vec!["ok".into()]))));
+        let mood = named("mood", Kind::Enum(vec!["ok".into()]));
+        assert!(!has_composite(&mood) && has_enum(&named("moods", Kind::Array(mood))) && !has_enum(&pair));
     }
 }

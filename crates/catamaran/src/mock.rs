@@ -53,6 +53,10 @@
 //! `execute_many` and `run_batch` are calls of `execute` and `fetch_all`, one for each set or statement, and are expected
 //! as these.
 //!
+//! A mock answers what it is told, and draws no conclusions: what a service refuses by itself, such as the `commit` of a
+//! transaction in which a statement has failed (`TransactionAborted`), a call beside an open stream (`Busy`), or a text
+//! with another number of parameters, is `Ok` unless the closure says otherwise.
+//!
 //! `status` needs no expectation: a mock is [`PoolStatus::empty(10)`](crate::PoolStatus::empty) at every moment.
 //!
 //! # Which call is meant

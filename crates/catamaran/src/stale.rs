@@ -4,7 +4,7 @@
 use crate::{Error, ErrorKind, statement_cache::Kept};
 
 /// How often a text is run at most: tables may change again before it is its turn.
-pub(crate) const RUNS: u32 = 4;
+const RUNS: u32 = 4;
 
 /// What becomes of a kept statement that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,14 +17,16 @@ pub(crate) enum Verdict {
     Again,
 }
 
-/// Judges the failure of a statement that was prepared before this call (`was_kept`) or for it.
+/// Judges the failure of a statement that was prepared before this call (`was_kept`) or for it, when it was run for the
+/// so manieth time.
 ///
 /// Run again is only what was never sent, or what the server refused before it ran: in a transaction the refusal has
 /// failed that, and a procedure may have committed before what looks like one.
-pub(crate) fn verdict(kept: &Kept, was_kept: bool, in_transaction: bool, error: &Error) -> Verdict {
-    let again = |may: bool| if may { Verdict::Again } else { Verdict::Forget };
+pub(crate) fn verdict(kept: &Kept, was_kept: bool, runs: u32, in_transaction: bool, error: &Error) -> Verdict {
+    let again = |may: bool| if may && runs < RUNS { Verdict::Again } else { Verdict::Forget };
     match error.kind() {
-        ErrorKind::Encode if was_kept => Verdict::Again,
+        // What the driver knows of an enum may be older than the statement.
+        ErrorKind::Encode if was_kept || runs == 1 && kept.takes_enums() => again(true),
         ErrorKind::Server if is_refused(kept, error) => again(!in_transaction && !kept.is_procedure()),
         ErrorKind::Server if was_kept && concerns_names(error) => Verdict::Forget,
         _ => Verdict::Stands,

@@ -9,7 +9,7 @@ use tokio_postgres::Statement;
 use crate::{
     Error, ErrorKind, Result,
     fingerprint::fingerprint,
-    kinds::has_composite,
+    kinds::{has_composite, has_enum},
     param::{check, holds_moment},
     traces::{Traces, Travel, commits, runs_procedure},
 };
@@ -48,6 +48,11 @@ impl Kept {
     /// they change, or it has a literal such as `'now'`, which the server reads when it prepares it.
     pub(crate) fn is_of_the_moment(&self) -> bool {
         self.traces.has(Traces::MOMENT) || knows_composites(&self.statement)
+    }
+
+    /// Whether a parameter may be of an enum, which may have got a value that the driver does not know of.
+    pub(crate) fn takes_enums(&self) -> bool {
+        self.statement.params().iter().any(|ty| has_enum(ty) || has_composite(ty))
     }
 
     /// Whether a message of the server names it. The driver shows the name nowhere else.

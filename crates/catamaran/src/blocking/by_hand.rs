@@ -29,7 +29,7 @@ impl Open {
         // A mark says nothing of what came before it.
         let is_asked = begun::may_end(self.left(), sql)
             && begun::unless_failed(self.was_ended().map(|was_ended| !was_ended))?
-            && begun::unless_failed(self.client.batch_execute(begun::MARK).map(|()| true).map_err(using))?;
+            && begun::unless_failed(self.mark_begun().map(|()| true))?;
         if commits(sql) {
             self.may_commit()?;
         }
@@ -43,6 +43,11 @@ impl Open {
         // What the text came to says more than why the question has failed.
         let _ = self.look_behind(1);
         result
+    }
+
+    fn mark_begun(&mut self) -> Result<()> {
+        let mark = self.begun.mark_sql();
+        self.client.batch_execute(&mark).map_err(using)
     }
 
     /// Asks whether so many texts have ended the transaction.

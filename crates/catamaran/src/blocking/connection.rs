@@ -24,7 +24,6 @@ use crate::{
     many::{NO_SAVEPOINT, NO_TRANSACTION},
     row::Column,
     row_count,
-    stale::RUNS,
     statement_cache::{Kept, StatementCache},
     tls::Connector,
     traces::{GRACE, Traces, Travel, check_sendable},
@@ -235,7 +234,7 @@ impl Open {
             let (kept, was_kept) = self.keep_for(sql, params)?;
             let run = self.unless_it_panics(|client| run(client, &kept));
             match run.map_err(using) {
-                Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
+                Err(error) if self.runs_again(sql, &kept, was_kept, runs, &error) => runs += 1,
                 Ok(value) => {
                     if kept.traces == Traces::NONE {
                         self.answered += 1;
@@ -449,9 +448,7 @@ impl Open {
         if self.traces.unsettled_by(traces) {
             self.statements().clear();
         }
-        if traces.has(Traces::ENDS) {
-            self.begun.goes_back();
-        }
+        self.begun.runs(traces);
         self.traces = self.traces.and(traces).settled();
     }
 }

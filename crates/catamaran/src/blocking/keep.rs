@@ -66,8 +66,8 @@ impl Open {
     }
 
     /// Whether a statement that has failed is to be prepared anew and run again. One that may not fit is forgotten.
-    pub(super) fn runs_again(&mut self, sql: &str, kept: &Kept, was_kept: bool, error: &Error) -> bool {
-        let verdict = verdict(kept, was_kept, self.left().has(Traces::TRANSACTION), error);
+    pub(super) fn runs_again(&mut self, sql: &str, kept: &Kept, was_kept: bool, runs: u32, error: &Error) -> bool {
+        let verdict = verdict(kept, was_kept, runs, self.left().has(Traces::TRANSACTION), error);
         if verdict != Verdict::Stands {
             self.statements().remove(sql);
             if !error.is_forgotten_statement() {

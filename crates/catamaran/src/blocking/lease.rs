@@ -131,7 +131,7 @@ impl Executor for Lease {
     }
 
     fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
-        self.connection.with(|open| open.copy_in(sql, chunks, Within::Connection))
+        stream::copy_in(&self.connection, sql, chunks, Within::Connection)
     }
 
     fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {

@@ -7,11 +7,11 @@ use self_cell::{MutBorrow, self_cell};
 
 use super::{
     connection::{Connection, Open},
-    copy::next_chunk,
+    copy::{Chunks, next_chunk},
     lease::Access,
 };
 use crate::{
-    BytesIter, EachRow, Error, Result, Row, RowIter, driver_error::using, many::Within, stale::RUNS, stream::Iter,
+    BytesIter, EachRow, Error, Result, Row, RowIter, driver_error::using, many::Within, stream::Iter,
     transaction::Level,
 };
 
@@ -52,8 +52,8 @@ pub(crate) fn rows<'a>(access: Access<'a>, sql: &str, params: &[&(dyn ToSql + Sy
         let (kept, was_kept) = taken.with(|open| open.keep_for(sql, params))?;
         match taken.read(|open| open.rows(&kept, params).map(Source::Rows)) {
             Err(error) => {
-                let again = taken.with(|open| Ok(open.runs_again(sql, &kept, was_kept, &error)))?;
-                if !again || runs >= RUNS {
+                let again = taken.with(|open| Ok(open.runs_again(sql, &kept, was_kept, runs, &error)))?;
+                if !again {
                     return Err(error);
                 }
                 runs += 1;
@@ -74,6 +74,11 @@ pub(crate) fn rows<'a>(access: Access<'a>, sql: &str, params: &[&(dyn ToSql + Sy
 /// Calls `each` with a statement's rows.
 pub(crate) fn each(access: Access<'_>, sql: &str, params: &[&(dyn ToSql + Sync)], each: EachRow<'_>) -> Result<()> {
     rows(access, sql, params)?.try_for_each(|row| each(&row?))
+}
+
+/// Sends COPY data on a connection that is taken meanwhile: who makes it may ask for the connection, too.
+pub(crate) fn copy_in(connection: &Connection, sql: &str, chunks: Chunks<'_>, within: Within) -> Result<u64> {
+    Taken::take(connection)?.with(|open| open.copy_in(sql, chunks, within))
 }
 
 /// Streams the data of a `COPY … TO STDOUT` from a connection that `access` holds.

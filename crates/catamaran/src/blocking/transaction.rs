@@ -94,7 +94,7 @@ impl Executor for OpenTransaction<'_> {
     }
 
     fn copy_in(&self, sql: &str, chunks: &mut (dyn Iterator<Item = Result<Bytes>> + Send)) -> Result<u64> {
-        self.connection().with(|open| open.copy_in(sql, chunks, Within::Transaction))
+        stream::copy_in(self.connection(), sql, chunks, Within::Transaction)
     }
 
     fn copy_out(&self, sql: &str) -> Result<BytesIter<'_>> {

@@ -19,6 +19,7 @@ use super::{
     late::Questions,
     params::{Owned, Types},
     requests::{Sender, requests},
+    wait::wait,
 };
 use crate::{
     AsyncExecutor, Batch, BytesIter, Description, Error, ErrorKind, Executor, Outcome, Result, Row, RowIter,
@@ -126,7 +127,7 @@ impl Lent {
         &self,
         call: impl for<'a> FnOnce(&'a dyn AsyncExecutor) -> BoxFuture<'a, Result<T>> + Send + 'static,
     ) -> Result<T> {
-        self.begin(call)?.blocking_recv().unwrap_or_else(|_| Err(given_up()))
+        wait(self.begin(call)?).unwrap_or_else(|_| Err(given_up()))
     }
 
     /// The same, with parameters that are asked for here while it lasts.
@@ -138,10 +139,10 @@ impl Lent {
     ) -> Result<T> {
         let answer = self.begin(call)?;
         // They end with the call, whose parameters ask them.
-        while let Some(asked) = questions.blocking_recv() {
+        while let Some(asked) = wait(questions.recv()) {
             asked.answer(&find);
         }
-        answer.blocking_recv().unwrap_or_else(|_| Err(given_up()))
+        wait(answer).unwrap_or_else(|_| Err(given_up()))
     }
 
     fn begin<T: Send + 'static>(
@@ -222,7 +223,7 @@ impl Lent {
                 }
             })
         }))?;
-        answer.blocking_recv().unwrap_or_else(|_| Err(given_up()))?;
+        wait(answer).unwrap_or_else(|_| Err(given_up()))?;
         Ok(Iter::new(Items { taken: Some(taken), closed: Some(closed) }))
     }
 }
@@ -238,7 +239,7 @@ impl<T> Iterator for Items<T> {
     type Item = Result<T>;
 
     fn next(&mut self) -> Option<Result<T>> {
-        let item = match self.taken.as_mut()?.blocking_recv() {
+        let item = match wait(self.taken.as_mut()?.recv()) {
             Some(Some(item)) => return Some(item),
             Some(None) => None,
             // The lender is gone: there may have been more.
@@ -253,7 +254,7 @@ impl<T> Drop for Items<T> {
     fn drop(&mut self) {
         self.taken = None;
         if let Some(closed) = self.closed.take() {
-            let _ = closed.blocking_recv();
+            let _ = wait(closed);
         }
     }
 }
@@ -351,13 +352,13 @@ impl Executor for Lent {
         })?;
         for chunk in chunks {
             // Nobody takes it if the server has refused what came before.
-            if data.blocking_send(Some(chunk)).is_err() {
+            if wait(data.send(Some(chunk))).is_err() {
                 break;
             }
         }
-        let _ = data.blocking_send(None);
+        let _ = wait(data.send(None));
         drop(data);
-        answer.blocking_recv().unwrap_or_else(|_| Err(given_up()))
+        wait(answer).unwrap_or_else(|_| Err(given_up()))
     }
 
     #[track_caller]

@@ -8,6 +8,7 @@ mod params;
 mod requests;
 mod runs;
 mod threads;
+mod wait;
 mod worker;
 
 pub use lent::{Lent, lend};

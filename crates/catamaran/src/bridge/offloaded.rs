@@ -51,7 +51,9 @@ use crate::{
 /// # Cancel safety
 ///
 /// A call that is dropped while it waits for a permit leaves the queue, and never runs. Dropped later, its statement is
-/// cancelled on the server; the thread and the permit are free when the server has answered.
+/// cancelled on the server; the thread and the permit are free when the server has answered. One that is dropped right
+/// when its statement is sent may be cancelled too early, and run to its end, as a statement of a stream, a session or a
+/// transaction does: `statement_timeout` limits it.
 #[derive(Clone)]
 pub struct Offloaded(Arc<Shared>);
 
@@ -223,6 +225,15 @@ impl Runs for Offloaded {
         result
     }
 
+    async fn call_alone<T: Send + 'static>(
+        &self,
+        by: Call,
+        call: impl FnOnce(&dyn Executor) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        // It has a connection of its own.
+        self.call(by, call).await
+    }
+
     async fn stream(&self, by: Call, call: impl FnOnce(&dyn Executor) + Send + 'static) -> Result<Streaming> {
         self.detach(by, Arc::default(), move |service| by.pin(|| call(&service))).await.map(Streaming::alone)
     }
@@ -327,6 +338,14 @@ impl Runs for Held {
         call: impl FnOnce(&dyn Executor) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.level.call(call).await
+    }
+
+    async fn call_alone<T: Send + 'static>(
+        &self,
+        _: Call,
+        call: impl FnOnce(&dyn Executor) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.level.call_alone(call).await
     }
 
     async fn stream(&self, _: Call, call: impl FnOnce(&dyn Executor) + Send + 'static) -> Result<Streaming> {

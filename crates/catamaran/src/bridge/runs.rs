@@ -41,6 +41,13 @@ pub(super) trait Runs: Send + Sync {
         call: impl FnOnce(&dyn Executor) -> Result<T> + Send + 'static,
     ) -> impl Future<Output = Result<T>> + Send;
 
+    /// The same with a call that waits for its caller while it runs.
+    fn call_alone<T: Send + 'static>(
+        &self,
+        by: Call,
+        call: impl FnOnce(&dyn Executor) -> Result<T> + Send + 'static,
+    ) -> impl Future<Output = Result<T>> + Send;
+
     /// Has a call run that hands over items while it runs, and waits only until it may.
     fn stream(
         &self,
@@ -165,7 +172,7 @@ async fn copy_in(
     chunks: &mut (dyn Stream<Item = Result<Bytes>> + Send + Unpin),
 ) -> Result<u64> {
     let (sql, (data, mut taken)) = (sql.to_owned(), mpsc::channel::<Option<Result<Bytes>>>(AHEAD));
-    let copying = runs.call(by, move |db| {
+    let copying = runs.call_alone(by, move |db| {
         // `None` is the end. Without it, whoever sends has given up, and the server must not keep what has come.
         let mut ended = false;
         let mut chunks = std::iter::from_fn(|| match taken.blocking_recv() {

@@ -184,6 +184,22 @@ impl Level {
         call: impl FnOnce(&dyn Executor) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.is_free()?;
+        self.run(call).await
+    }
+
+    /// The same with what waits for its caller while it runs: other calls fail until it has ended.
+    pub(super) async fn call_alone<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&dyn Executor) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let _streaming = self.alone()?;
+        self.run(call).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&dyn Executor) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let _calling = self.busy.calling();
         let (reply, answer) = oneshot::channel();
         self.send(Job::Run(Box::new(move |db| drop(reply.send(call(db))))))?;
@@ -192,9 +208,7 @@ impl Level {
 
     /// Runs something that hands over items while it runs.
     pub(super) fn stream(&self, call: impl FnOnce(&dyn Executor) + Send + 'static) -> Result<Streaming> {
-        self.is_free()?;
-        self.streaming.store(true, SeqCst);
-        let streaming = Streaming { level: Some(self.streaming.clone()), _hold: None };
+        let streaming = self.alone()?;
         self.send(Job::Run(Box::new(call)))?;
         Ok(streaming)
     }
@@ -231,6 +245,13 @@ impl Level {
         self.send(job(done))?;
         self.ended = true;
         result.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    fn alone(&self) -> Result<Streaming> {
+        if self.streaming.swap(true, SeqCst) {
+            return Err(Error::busy());
+        }
+        Ok(Streaming { level: Some(self.streaming.clone()), _hold: None })
     }
 
     fn is_free(&self) -> Result<()> {

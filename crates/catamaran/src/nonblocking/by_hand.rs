@@ -30,9 +30,10 @@ impl Connection {
     pub(super) async fn run_text(&self, sql: &str) -> Result<()> {
         let traces = Traces::of_batch(sql);
         // A mark says nothing of what came before it.
-        let is_asked = begun::may_end(self.left(), sql)
+        let one_at_a_time = if begun::may_end(self.left(), sql) { Some(self.marks.lock().await) } else { None };
+        let is_asked = one_at_a_time.is_some()
             && begun::unless_failed(self.was_ended().await.map(|was_ended| !was_ended))?
-            && begun::unless_failed(self.client.batch_execute(begun::MARK).await.map(|()| true).map_err(using))?;
+            && begun::unless_failed(self.mark_begun().await.map(|()| true))?;
         let _alone = if commits(sql) { Some(Box::pin(self.alone_to_commit()).await?) } else { None };
         self.note(if is_asked { traces.without(Traces::ENDED) } else { traces });
         self.statements().runs(sql);
@@ -44,6 +45,11 @@ impl Connection {
         // What the text came to says more than why the question has failed.
         let _ = self.look_behind(1).await;
         result
+    }
+
+    async fn mark_begun(&self) -> Result<()> {
+        let mark = self.begun().mark_sql();
+        self.client.batch_execute(&mark).await.map_err(using)
     }
 
     /// Asks whether so many texts have ended the transaction.

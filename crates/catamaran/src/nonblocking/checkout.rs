@@ -10,7 +10,10 @@ use std::{
 
 use deadpool::managed::{Object, PoolError, TimeoutType, Timeouts};
 use futures_util::future::{Either, select};
-use tokio::time::{sleep, timeout_at};
+use tokio::{
+    task::yield_now,
+    time::{sleep, timeout_at},
+};
 
 use super::{
     connection::SERVICE,
@@ -172,6 +175,7 @@ impl DeadpoolDatabase {
     /// A place for a single statement where there is none at once.
     pub(super) async fn seat_later<'a>(&'a self, call: Call, sql: &str, mut place: Place<'a>) -> Result<Seat<'a>> {
         let mut wait = Wait::new(Instant::now(), self.checkout_timeout);
+        let mut again = false;
         loop {
             let seat = match place {
                 Place::Seat(seat) => return Ok(seat),
@@ -193,6 +197,12 @@ impl DeadpoolDatabase {
                 return Ok(seat);
             }
             wait.woke(wait.end());
+            if again {
+                // Whoever else was told that there is room has his turn: what he does not take is told to the next one that
+                // waits, which may be this one, at once and again and again.
+                yield_now().await;
+            }
+            again = true;
             place = self.sharing.place(call, sql, true);
         }
     }

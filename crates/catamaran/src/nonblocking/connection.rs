@@ -66,6 +66,8 @@ pub(crate) struct Connection {
     /// See [`is_doubtful`](Self::is_doubtful).
     pub(super) doubted: AtomicBool,
     pub(super) begun: Mutex<Begun>,
+    /// Held from the mark before a text to the question behind it, as another's mark would pass for it.
+    pub(super) marks: tokio::sync::Mutex<()>,
     /// A stream, a COPY or many statements have the connection for themselves.
     pub(super) streaming: AtomicBool,
     /// The requests on their way.
@@ -106,6 +108,7 @@ impl Connection {
             lost: AtomicBool::new(false),
             doubted: AtomicBool::new(true),
             begun: Mutex::default(),
+            marks: tokio::sync::Mutex::new(()),
             streaming: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             composites: AtomicBool::new(false),
@@ -144,6 +147,11 @@ impl Connection {
     /// Nothing is left on it and nothing runs: it can be used by anyone.
     pub(crate) fn is_clean(&self) -> bool {
         self.left() == Traces::NONE && self.abandoned.load(SeqCst) == Abandoned::Nothing as u8
+    }
+
+    /// Someone has not given it back: what reads from it was forgotten and not dropped.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.streaming.load(SeqCst) || self.running.load(SeqCst) > 0
     }
 
     pub(crate) async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
@@ -270,6 +278,10 @@ impl Connection {
     /// still.
     pub(crate) async fn commit(&self, level: Level, open: &mut bool) -> Result<()> {
         let running = self.ready(Abandoned::Commit).await?;
+        if self.is_closed() {
+            // Lost before anything of the commit was sent.
+            return running.done(Err(Error::lost()));
+        }
         let is_doubtful = self.is_doubtful();
         if level.is_outermost() && is_doubtful {
             match Box::pin(self.was_ended()).await.map_err(Error::of_commit) {
@@ -341,7 +353,8 @@ impl Connection {
     pub(crate) async fn clean(&self) -> bool {
         let abandoned = self.abandoned.load(SeqCst);
         let left = self.left();
-        let Some(undo) = left.undo_sql().filter(|_| abandoned < Abandoned::Prepare as u8) else { return false };
+        let is_known = abandoned < Abandoned::Prepare as u8 && !self.is_in_use();
+        let Some(undo) = left.undo_sql().filter(|_| is_known) else { return false };
         let cancels = abandoned <= Abandoned::Copy as u8;
         let is_awaited = cancels && abandoned != Abandoned::Nothing as u8;
         let undoing = async {
@@ -388,9 +401,7 @@ impl Connection {
         if self.left().unsettled_by(traces) {
             self.statements().clear();
         }
-        if traces.has(Traces::ENDS) {
-            self.begun().goes_back();
-        }
+        self.begun().runs(traces);
         self.update(|left| left.and(traces).settled());
     }
 

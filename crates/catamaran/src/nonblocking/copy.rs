@@ -34,12 +34,18 @@ impl Drop for Asking<'_> {
 
 impl Connection {
     pub(crate) async fn copy_in(&self, sql: &str, chunks: Chunks<'_>, within: Within) -> Result<u64> {
-        let running = self.ready(Abandoned::Copy).await?;
-        running.done(self.copy_all(sql, chunks, within).await)
+        let running = self.ready(Abandoned::Statement).await?;
+        let alone = match self.alone() {
+            Ok(alone) => alone,
+            Err(error) => return running.done(Err(error)),
+        };
+        // Within, so that it is noted what was dropped before the connection is free for others.
+        let copied = self.mark(Abandoned::Copy).done(self.copy_all(sql, chunks, within).await);
+        drop(alone);
+        running.done(copied)
     }
 
     async fn copy_all(&self, sql: &str, chunks: Chunks<'_>, within: Within) -> Result<u64> {
-        let _alone = self.alone()?;
         let kept = self.keep(sql).await?.0.travels(Travel::CopyIn)?;
         let own = within == Within::Connection && !self.is_in_transaction().await?;
         if !own {

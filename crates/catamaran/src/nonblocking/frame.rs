@@ -104,12 +104,14 @@ impl<C: Deref<Target = Connection>> Frame<C> {
             Err(error) if error.is_loss() => {}
             Err(_) => {
                 // The first error says more. Also behind a commit that has failed, which may have been refused before it
-                // began; what can't be rolled back stays noted.
+                // began; what can't be rolled back now is owed.
                 let undoing = self.connection.mark(Abandoned::Commit);
                 let rollback = Level::OUTERMOST.rollback_sql();
                 let undone = undoing.done(self.connection.client.batch_execute(&rollback).await.map_err(using));
-                if undone.is_ok() {
-                    self.connection.undone();
+                match undone {
+                    Ok(()) => self.connection.undone(),
+                    Err(error) if error.is_loss() => {}
+                    Err(_) => self.connection.rollback_behind(Level::OUTERMOST),
                 }
             }
         }

@@ -128,7 +128,7 @@ impl Drop for Lease {
             None => object.aging.touch(Instant::now()),
         }
         let budget = self.budget.take();
-        if self.connection.is_clean() && !self.connection.is_closed() {
+        if self.connection.is_clean() && !self.connection.is_in_use() && !self.connection.is_closed() {
             return give_back(object, budget);
         }
         // Until it is cleaned it counts as in use, so that the pool opens no other in its place.

@@ -13,7 +13,6 @@ use crate::{
     Error, Outcome, Result, Row,
     driver_error::using,
     many::{Many, One, Prepared, Within},
-    stale::RUNS,
     statement_cache::Kept,
     traces::{Traces, commits},
     transaction::Level,
@@ -42,7 +41,7 @@ impl Connection {
             let mut kept = Prepared::default();
             match self.attempt(many, own, &mut kept, &mut outcomes).await {
                 Ok(()) => return Ok(outcomes),
-                Err(error) if self.rest_runs_again(many, &kept, &outcomes, &error) && runs < RUNS => runs += 1,
+                Err(error) if self.rest_runs_again(many, &kept, &outcomes, runs, &error) => runs += 1,
                 Err(error) => return Err(error),
             }
         }
@@ -66,10 +65,17 @@ impl Connection {
 
     /// Whether those without an outcome may be run again, since the first of them did not fit any more and nothing of it
     /// has run.
-    fn rest_runs_again(&self, many: Many<'_>, prepared: &Prepared, outcomes: &[Outcome], error: &Error) -> bool {
+    fn rest_runs_again(
+        &self,
+        many: Many<'_>,
+        prepared: &Prepared,
+        outcomes: &[Outcome],
+        runs: u32,
+        error: &Error,
+    ) -> bool {
         let (Some(index), Some(sql)) = (error.index(), many.text_of(error)) else { return false };
         let Some((kept, was_kept)) = prepared.get(index) else { return false };
-        let again = self.runs_again(sql, kept, *was_kept, error);
+        let again = self.runs_again(sql, kept, *was_kept, runs, error);
         if again {
             // What made one stale may have made others so.
             many.texts().for_each(|sql| self.statements().remove(sql));

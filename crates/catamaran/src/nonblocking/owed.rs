@@ -25,6 +25,10 @@ pub(super) struct Owed {
 }
 
 impl Owed {
+    fn is_nothing(&self) -> bool {
+        !self.gone && !self.proof && !self.rollback && self.levels.is_empty()
+    }
+
     fn next_level(&mut self) -> Option<Level> {
         if self.levels.is_empty() { None } else { Some(self.levels.remove(0)) }
     }
@@ -37,6 +41,24 @@ impl Connection {
             return Err(Error::lost());
         }
         let _one_at_a_time = self.settles.lock().await;
+        while !self.is_settled() {
+            self.settle_owed().await?;
+        }
+        Ok(())
+    }
+
+    fn is_settled(&self) -> bool {
+        let owed = self.owed();
+        if owed.is_nothing() {
+            self.unsettled.store(false, SeqCst);
+        }
+        owed.is_nothing()
+    }
+
+    async fn settle_owed(&self) -> Result<()> {
+        if self.owed().gone {
+            return Err(Error::lost());
+        }
         if self.owed().proof {
             self.prove().await?;
             self.owed().proof = false;
@@ -68,13 +90,14 @@ impl Connection {
                 Ok(()) => {}
             }
         }
-        self.unsettled.store(false, SeqCst);
         Ok(())
     }
 
     /// Notes something that has to be settled before anything else is run.
     pub(super) fn owe(&self, note: impl FnOnce(&mut Owed)) {
-        note(&mut self.owed());
+        // With the lock held, so that whoever settles what was owed before does not take this for done.
+        let mut owed = self.owed();
+        note(&mut owed);
         self.unsettled.store(true, SeqCst);
     }
 

@@ -5,7 +5,7 @@ use postgres_types::ToSql;
 use tokio_postgres::RowStream;
 
 use super::{connection::Connection, frame::Alone, param::Param};
-use crate::{Result, driver_error::using, stale::RUNS, statement_cache::Kept};
+use crate::{Result, driver_error::using, statement_cache::Kept};
 
 impl Connection {
     pub(super) async fn execute_kept(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
@@ -21,7 +21,7 @@ impl Connection {
                 .await
                 .map_err(using)
             {
-                Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
+                Err(error) if self.runs_again(sql, &kept, was_kept, runs, &error) => runs += 1,
                 result => return result,
             }
         }
@@ -52,7 +52,7 @@ impl Connection {
                 self.client.query_raw(&kept.statement, params.iter().map(|param| Param::new(*param))),
             );
             match Box::into_pin(sending).await.map_err(using) {
-                Err(error) if self.runs_again(sql, &kept, was_kept, &error) && runs < RUNS => runs += 1,
+                Err(error) if self.runs_again(sql, &kept, was_kept, runs, &error) => runs += 1,
                 result => return result,
             }
         }

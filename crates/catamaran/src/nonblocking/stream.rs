@@ -80,9 +80,10 @@ impl<'a> Streaming<'a> {
 impl Drop for Streaming<'_> {
     fn drop(&mut self) {
         let connection = self.access.connection();
-        connection.streaming.store(false, SeqCst);
+        // Before the connection is free for others.
         if !self.ended {
             connection.abandon(Abandoned::Statement);
         }
+        connection.streaming.store(false, SeqCst);
     }
 }
