@@ -278,8 +278,8 @@ impl Connection {
     /// still.
     pub(crate) async fn commit(&self, level: Level, open: &mut bool) -> Result<()> {
         let running = self.ready(Abandoned::Commit).await?;
-        if self.is_closed() {
-            // Lost before anything of the commit was sent.
+        if self.lost.load(SeqCst) {
+            // It was, before anything of the commit is sent.
             return running.done(Err(Error::lost()));
         }
         let is_doubtful = self.is_doubtful();
